@@ -1,0 +1,1 @@
+"""Folds over a network: each answers one question about all its layers."""

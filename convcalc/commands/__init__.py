@@ -1,0 +1,62 @@
+"""The commands, a file each; a file is imported when its command is run."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+ORDER = ("summarize", "check", "zoo", "layers", "schema", "completion")
+
+
+class _Commands(click.Group):
+    """Finds commands in this folder."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        names = {file.stem for file in Path(__file__).parent.glob("[!_]*.py")}
+        return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else 99, name))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from convcalc.errors import did_you_mean
+
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            error.message += f" {hint}" if hint and "Did you mean" not in error.message else ""
+            raise
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from convcalc import __version__
+
+        click.echo(f"convcalc {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version,
+    help="Show the version.",
+)  # fmt: skip
+def cli() -> None:
+    """The calculator for neural-network architectures.
+
+    Exact shapes, parameters and MACs of a network, from a short YAML spec or from the zoo:
+    as numbers, and as closed forms in the size of the input.
+
+    \b
+      convcalc summarize vgg16
+      convcalc summarize my_net.yaml --set H=256 --set W=256
+    """

@@ -1,0 +1,996 @@
+"""Dim: exact integer expressions in the sizes of a network.
+
+A Dim is a polynomial over *atoms*: symbols (`H`, `N`), floor quotients (`⌊(H + 1)/2⌋`) and
+calls of `max`, `min` and `gcd`. Symbols stand for whole numbers of at least 1. Arithmetic keeps
+one canonical form, so equal polynomials are equal structurally and hash alike:
+
+- multiples of the divisor are pulled out of a floor, `⌊(2·H + 3)/2⌋ = H + 1 + ⌊1/2⌋`;
+- nested floors merge, `⌊(⌊a/b⌋ + r)/c⌋ = ⌊(a + r·b)/(b·c)⌋`
+  (Graham, Knuth, Patashnik, Concrete Mathematics, eq. 3.11).
+
+A constant result is a plain int, so `Size = int | Dim` is all a formula has to know. A Dim has
+no truth value, and is compared only where the answer is the same for all values of its symbols.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from functools import reduce
+from itertools import chain
+from typing import Any, NoReturn
+
+from convcalc.errors import ConvcalcError, UndecidableError, did_you_mean
+from convcalc.notation import LATEX, PYTHON, TEXT, Notation
+
+_NUMBERS = (int, Fraction)
+Rational = int | Fraction
+Monomial = tuple["Atom", ...]
+Terms = dict[Monomial, Rational]
+Bounds = tuple[Rational | None, Rational | None]
+
+_FUNCTIONS: dict[str, Callable[..., int]] = {"max": max, "min": min, "gcd": math.gcd}
+_NUMPY_NAMES = {"max": "maximum", "min": "minimum", "gcd": "gcd"}
+
+_MAX_DEPTH = 50
+_MAX_WEIGHT = 1_000
+_MAX_ARGUMENTS = 32
+
+
+class Atom:
+    """What a polynomial is made of: whole, immutable, compared by value, ordered by `key`."""
+
+    __slots__ = ("_hash", "_key", "_texts", "depth", "identity", "weight")
+
+    def __init__(self, *identity: Any, parts: Iterable[Size] = ()) -> None:
+        self.identity: tuple[Any, ...] = (type(self).__name__, *identity)
+        self._hash = hash(self.identity)
+        self._key: tuple[int, int, str] | None = None
+        self._texts: dict[Notation, str] = {}
+        inner = [atom for part in parts for monomial in _terms(part) for atom in monomial]
+        self.depth: int = 1 + max((atom.depth for atom in inner), default=0)
+        self.weight: int = 1 + sum(atom.weight for atom in inner)
+        # what follows is recursive, and a text repeats what the expression shares
+        if self.depth > _MAX_DEPTH or self.weight > _MAX_WEIGHT:
+            raise ConvcalcError(
+                f"a symbolic size nested more than {_MAX_DEPTH} levels deep, or of more than "
+                f"{_MAX_WEIGHT:,} parts",
+                hint="Give its symbols numbers.",
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Atom)
+            and self._hash == other._hash
+            and self.identity == other.identity
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """Its place in the canonical order: the batch, symbols, floors by divisor, calls."""
+        if self._key is None:
+            self._key = self.sort_key()
+        return self._key
+
+    def sort_key(self) -> tuple[int, int, str]:
+        """What `key` keeps."""
+        raise NotImplementedError
+
+    def write(self, notation: Notation) -> str:
+        """Write it as one factor."""
+        if notation not in self._texts:
+            self._texts[notation] = self.spell(notation)
+        return self._texts[notation]
+
+    def spell(self, notation: Notation) -> str:
+        """What `write` keeps."""
+        raise NotImplementedError
+
+    def evaluate(self, machine: _Evaluation) -> Any:
+        """Its value in an evaluation."""
+        raise NotImplementedError
+
+    def bounds(self) -> Bounds:
+        """Numbers that it never leaves, None for no bound."""
+        raise NotImplementedError
+
+    def symbols(self) -> Iterable[str]:
+        """The symbols in it, some more than once."""
+        raise NotImplementedError
+
+
+class _Symbol(Atom):
+    """An unknown size: a whole number of at least 1."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def sort_key(self) -> tuple[int, int, str]:
+        return (0, self.name != "N", self.name)
+
+    def spell(self, notation: Notation) -> str:
+        return notation.symbol(self.name)
+
+    def evaluate(self, machine: _Evaluation) -> Any:
+        return machine.values[self.name]
+
+    def bounds(self) -> Bounds:
+        return 1, None
+
+    def symbols(self) -> Iterable[str]:
+        return (self.name,)
+
+
+class _Quotient(Atom):
+    """⌊numerator / denominator⌋, both with whole coefficients."""
+
+    __slots__ = ("denominator", "numerator")
+
+    def __init__(self, numerator: Dim, denominator: int | Dim) -> None:
+        super().__init__(numerator, denominator, parts=(numerator, denominator))
+        self.numerator = numerator
+        self.denominator = denominator
+
+    def sort_key(self) -> tuple[int, int, str]:
+        text = self.write(PYTHON)
+        if isinstance(self.denominator, int):
+            return (1, self.denominator, text)
+        return (2, 0, text)
+
+    def spell(self, notation: Notation) -> str:
+        numerator, denominator = self.numerator, self.denominator
+        write = notation.floor
+        if notation.has_ceil and isinstance(denominator, int):
+            # ⌊(a + d − 1)/d⌋ is what a person writes as ⌈a/d⌉
+            ceiled = numerator - (denominator - 1)
+            if isinstance(ceiled, Dim) and () not in ceiled.terms:
+                numerator, write = ceiled, notation.ceil
+        simple = (_is_single(numerator), _is_single(denominator))
+        return write(numerator.write(notation), _written(denominator, notation), simple)
+
+    def evaluate(self, machine: _Evaluation) -> Any:
+        numerator, denominator = machine.of(self.numerator), machine.of(self.denominator)
+        # NumPy would only warn, and go on with 0
+        if not (denominator.all() if hasattr(denominator, "all") else denominator != 0):
+            raise ConvcalcError(f"division by zero: {self.denominator} in {self.write(TEXT)}")
+        return numerator // denominator
+
+    def bounds(self) -> Bounds:
+        low, high = bounds(self.numerator)
+        least, most = bounds(self.denominator)
+        if least is None or least <= 0:
+            return None, None
+        # a quotient is farthest from 0 over the smallest divisor, and nearest over the largest
+        if low is not None:
+            low = low // least if low < 0 else low // most if most is not None else 0
+        if high is not None:
+            high = high // least if high >= 0 else high // most if most is not None else -1
+        return low, high
+
+    def symbols(self) -> Iterable[str]:
+        return chain(symbols(self.numerator), symbols(self.denominator))
+
+
+class _Call(Atom):
+    """max, min or gcd of sizes that no rule decides."""
+
+    __slots__ = ("arguments", "function")
+
+    def __init__(self, function: str, arguments: tuple[Size, ...]) -> None:
+        super().__init__(function, arguments, parts=arguments)
+        self.function = function
+        self.arguments = arguments
+
+    def sort_key(self) -> tuple[int, int, str]:
+        return (3, 0, self.write(PYTHON))
+
+    def spell(self, notation: Notation) -> str:
+        return notation.call(self.function, [_written(a, notation) for a in self.arguments])
+
+    def evaluate(self, machine: _Evaluation) -> Any:
+        return _call(self.function, [machine.of(a) for a in self.arguments])
+
+    def bounds(self) -> Bounds:
+        lows, highs = zip(*map(bounds, self.arguments), strict=True)
+        if self.function == "max":
+            known = [low for low in lows if low is not None]
+            return max(known, default=None), None if None in highs else max(highs)
+        if self.function == "min":
+            known = [high for high in highs if high is not None]
+            return None if None in lows else min(lows), min(known, default=None)
+        return int(any(low is not None and low > 0 for low in lows)), None
+
+    def symbols(self) -> Iterable[str]:
+        return chain.from_iterable(map(symbols, self.arguments))
+
+
+class Dim:
+    """A polynomial over atoms with exact coefficients; see the module's docstring.
+
+    Made by arithmetic on `symbol("H")`. `str()` is for people, `python()` evaluates back to the
+    same thing, `latex()` is LaTeX; `evaluate` puts numbers or integer arrays in.
+    """
+
+    __slots__ = ("_bounds", "_hash", "terms")
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self._hash: int | None = None
+        self._bounds: Bounds | None = None
+
+    # -- arithmetic ---------------------------------------------------------------------------
+
+    def __add__(self, other: object) -> Any:
+        if isinstance(other, Dim):
+            terms = dict(self.terms)
+            for monomial, coefficient in other.terms.items():
+                terms[monomial] = terms.get(monomial, 0) + coefficient
+            return _normal(terms)
+        if isinstance(other, _NUMBERS):
+            if not other:
+                return self
+            terms = dict(self.terms)
+            terms[()] = terms.get((), 0) + other
+            return _normal(terms)
+        return NotImplemented
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Dim:
+        return Dim({monomial: -c for monomial, c in self.terms.items()})
+
+    def __pos__(self) -> Dim:
+        return self
+
+    def __sub__(self, other: object) -> Any:
+        if isinstance(other, (Dim, *_NUMBERS)):
+            return self + (-other)
+        return NotImplemented
+
+    def __rsub__(self, other: object) -> Any:
+        return -self + other
+
+    def __mul__(self, other: object) -> Any:
+        if isinstance(other, _NUMBERS):
+            if not other:
+                return 0
+            return _normal({monomial: c * other for monomial, c in self.terms.items()})
+        if isinstance(other, Dim):
+            return _normal(_multiply(self.terms, other.terms))
+        return NotImplemented
+
+    __rmul__ = __mul__
+
+    def __pow__(self, exponent: object) -> Any:
+        if not isinstance(exponent, int) or exponent < 0:
+            raise ConvcalcError(
+                f"({self}) ** {exponent}: a symbol's exponent must be a whole number, 0 or more"
+            )
+        result: Any = 1
+        for _ in range(exponent):
+            result = self * result
+        return result
+
+    def __floordiv__(self, other: object) -> Any:
+        if isinstance(other, (Dim, *_NUMBERS)):
+            return floor_div(self, other)
+        return NotImplemented
+
+    def __rfloordiv__(self, other: object) -> Any:
+        if isinstance(other, _NUMBERS):
+            return floor_div(other, self)
+        return NotImplemented
+
+    def __mod__(self, other: object) -> Any:
+        quotient = self.__floordiv__(other)
+        return quotient if quotient is NotImplemented else self - other * quotient
+
+    def __rmod__(self, other: object) -> Any:
+        quotient = self.__rfloordiv__(other)
+        return quotient if quotient is NotImplemented else other - self * quotient
+
+    def __truediv__(self, other: object) -> Any:
+        if isinstance(other, _NUMBERS):
+            return self * (1 / Fraction(other))
+        if isinstance(other, Dim):
+            exact = _divide_exactly(self, other)
+            if exact is not None:
+                return exact
+            raise ConvcalcError(f"({self}) / ({other}) is no polynomial; use // there")
+        return NotImplemented
+
+    def __rtruediv__(self, other: object) -> Any:
+        if isinstance(other, _NUMBERS):
+            if other == 0:
+                return 0
+            raise ConvcalcError(f"{other} / ({self}) is no polynomial; use // there")
+        return NotImplemented
+
+    def __floor__(self) -> Any:
+        return floor_div(self, 1)
+
+    def __ceil__(self) -> Any:
+        scale = _common_denominator(self)
+        return floor_div(self * scale + (scale - 1), scale)
+
+    def __round__(self, ndigits: int | None = None) -> NoReturn:
+        raise ConvcalcError(
+            f"round({self}): rounding half to even has no closed form for a symbol; "
+            "floor(… + 1 / 2) rounds halves up"
+        )
+
+    # -- comparison ---------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Dim) and hash(self) == hash(other) and self.terms == other.terms
+        )
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(frozenset(self.terms.items()))
+        return self._hash
+
+    def __bool__(self) -> NoReturn:
+        raise UndecidableError(
+            f"{self} has no truth value: it stands for a number not known here",
+            hint="Give its symbols numbers, or branch on the configuration instead.",
+        )
+
+    def __ge__(self, other: object) -> Any:
+        return self._compare(other, ">=")
+
+    def __gt__(self, other: object) -> Any:
+        return self._compare(other, ">")
+
+    def __le__(self, other: object) -> Any:
+        return self._compare(other, "<=")
+
+    def __lt__(self, other: object) -> Any:
+        return self._compare(other, "<")
+
+    def _compare(self, other: object, sign: str) -> Any:
+        if not isinstance(other, (Dim, *_NUMBERS)):
+            return NotImplemented
+        decided = at_least(self, other) if sign in (">=", "<") else at_least(other, self)
+        if decided is None:
+            free = ", ".join(sorted({*symbols(self), *symbols(other)}))
+            raise UndecidableError(
+                f"whether {self} {sign} {other} depends on {free}",
+                hint=f"Give {free} a number.",
+            )
+        return decided == (sign in (">=", "<="))
+
+    # -- reading ------------------------------------------------------------------------------
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The names of the symbols it depends on."""
+        return frozenset(symbols(self))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole number for all values of its symbols."""
+        return all(isinstance(c, int) for c in self.terms.values())
+
+    def evaluate(self, /, **values: Any) -> Any:
+        """Its value with every symbol replaced: by ints, by Dims, or by NumPy integer arrays.
+
+        Arrays broadcast; the result is exact whatever its size: where 64 bits might not hold a
+        value on the way, the arrays are computed with Python's integers (dtype object).
+
+        Raises:
+            ConvcalcError: a symbol has no value or one that is not whole, a name is not one of
+                its symbols, or a divisor is 0.
+        """
+        check_names(self, values)
+        return _Evaluation(values).run(self)
+
+    def compile(self) -> Callable[..., Any]:
+        """A function of its symbols, by keyword; the same as `evaluate`."""
+        return self.evaluate
+
+    def write(self, notation: Notation) -> str:
+        """Write it in `notation`, grouped by the common factor, as a person would."""
+        terms = _with_fewest_terms(self.terms)
+        common = _common_factor(terms)
+        if common and len(terms) > 1:
+            inner = _divide_exactly(Dim(terms), Dim({common: 1})).terms
+            factors = _write_factors(common, notation)
+            return notation.product([*factors, notation.group(_write_sum(inner, notation))])
+        return _write_sum(terms, notation)
+
+    def python(self) -> str:
+        """As an expression that a spec reads back as the same Dim.
+
+        Python evaluates it too, exactly where the coefficients are whole; else `/` makes a float.
+        """
+        return self.write(PYTHON)
+
+    def latex(self) -> str:
+        """As LaTeX, to be put between dollar signs."""
+        return self.write(LATEX)
+
+    def __str__(self) -> str:
+        return self.write(TEXT)
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec.replace(",", ""))
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+
+Size = int | Dim
+Value = Rational | Dim
+
+
+def symbol(name: str) -> Dim:
+    """The Dim that is one symbol: a whole number of at least 1."""
+    return Dim({(_Symbol(name),): 1})
+
+
+def symbols(value: object) -> Iterable[str]:
+    """The symbols in a size, some more than once; none in a number."""
+    if isinstance(value, Dim):
+        for monomial in value.terms:
+            for atom in monomial:
+                yield from atom.symbols()
+
+
+def python_form(value: Value) -> str:
+    """A size as a spec reads it back."""
+    return value.python() if isinstance(value, Dim) else str(value)
+
+
+def floor_div(numerator: Value, denominator: Value) -> Any:
+    """⌊numerator / denominator⌋ in canonical form; the place of the two rules above."""
+    if not isinstance(denominator, Dim):
+        if not isinstance(numerator, Dim):
+            return numerator // denominator
+        return _floor_by_number(numerator, denominator)
+    exact = _divide_exactly(numerator, denominator)
+    if exact is not None:
+        return math.floor(exact)
+    scale = math.lcm(_common_denominator(numerator), _common_denominator(denominator))
+    above, below = _terms(numerator * scale), _terms(denominator * scale)
+    content = math.gcd(*map(int, chain(above.values(), below.values())))
+    below = {monomial: int(c) // content for monomial, c in below.items()}
+    pulled, rest = _polynomial_part({m: int(c) // content for m, c in above.items()}, below)
+    return pulled + Dim({(_Quotient(Dim(rest), Dim(below)),): 1}) if rest else pulled
+
+
+def maximum(*sizes: Any) -> Any:
+    """The largest of some sizes; of Dims, decided where it can be; of arrays, by element."""
+    return _call("max", sizes)
+
+
+def minimum(*sizes: Any) -> Any:
+    """The smallest of some sizes; of Dims, decided where it can be; of arrays, by element."""
+    return _call("min", sizes)
+
+
+def gcd(a: Any, b: Any) -> Any:
+    """The greatest common divisor of two sizes; of arrays, by element."""
+    return _call("gcd", (a, b))
+
+
+def at_size(formula: Callable[[Any], Any], size: Size) -> Any:
+    """formula(size), decided as for a size of at least 1, which a size in a network is."""
+    if not isinstance(size, Dim):
+        return formula(size)
+    found = formula(symbol("n"))
+    return found.evaluate(n=size) if isinstance(found, Dim) else found
+
+
+def equal(a: Value, b: Value) -> bool | None:
+    """Whether two sizes are equal: always, never, or (None) for some values only."""
+    difference = a - b
+    if not isinstance(difference, Dim):
+        return bool(difference == 0)
+    low, high = bounds(difference)
+    if low == high == 0:
+        return True
+    return False if (low is not None and low > 0) or (high is not None and high < 0) else None
+
+
+def at_least(a: Value, b: Value) -> bool | None:
+    """Whether a ≥ b: always, never, or (None) for some values only."""
+    low, high = bounds(a - b)
+    if low is not None and low >= 0:
+        return True
+    return False if high is not None and high < 0 else None
+
+
+def bounds(value: Value) -> Bounds:
+    """Numbers that the value never leaves, None for no bound; symbols are at least 1."""
+    if not isinstance(value, Dim):
+        return value, value
+    if value._bounds is None:
+        low, high = _lowest(value), _lowest(-value)
+        value._bounds = low, None if high is None else -high
+    return value._bounds
+
+
+# -- the algebra ------------------------------------------------------------------------------
+
+
+def _normal(terms: Terms) -> Any:
+    """The canonical value of some terms: no zeros, whole coefficients as ints, constants plain."""
+    kept: Terms = {}
+    for monomial, coefficient in terms.items():
+        if coefficient:
+            if type(coefficient) is not int and coefficient.denominator == 1:
+                coefficient = int(coefficient)
+            kept[monomial] = coefficient
+    if not kept:
+        return 0
+    if len(kept) == 1 and () in kept:
+        return kept[()]
+    return Dim(kept)
+
+
+def _atom_key(atom: Atom) -> tuple[int, int, str]:
+    return atom.key
+
+
+def _multiply(left: Terms, right: Terms) -> Terms:
+    terms: Terms = {}
+    for a, x in left.items():
+        for b, y in right.items():
+            monomial = a + b if not a or not b else tuple(sorted(a + b, key=_atom_key))
+            terms[monomial] = terms.get(monomial, 0) + x * y
+    return terms
+
+
+def _terms(value: Value) -> Terms:
+    return value.terms if isinstance(value, Dim) else {(): value}
+
+
+def _common_denominator(value: Value) -> int:
+    return math.lcm(*(Fraction(c).denominator for c in _terms(value).values()))
+
+
+def _floor_by_number(numerator: Dim, denominator: Rational) -> Any:
+    if denominator == 0:
+        raise ZeroDivisionError(f"({numerator}) // 0")
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    scale = math.lcm(_common_denominator(numerator), Fraction(denominator).denominator)
+    divisor = int(denominator * scale)
+    pulled: Terms = {}
+    rest: Terms = {}
+    for monomial, coefficient in numerator.terms.items():
+        quotient, remainder = divmod(int(coefficient * scale), divisor)
+        if quotient:
+            pulled[monomial] = quotient
+        if remainder:
+            rest[monomial] = remainder
+    outside = _normal(pulled)
+    constant = int(rest.pop((), 0))
+    if not rest:
+        return outside
+    common = math.gcd(divisor, *map(int, rest.values()))
+    rest = {monomial: int(c) // common for monomial, c in rest.items()}
+    divisor, constant = divisor // common, constant // common
+    rest[()] = constant
+    nested = [
+        (m, parts) for m, c in rest.items() if c == len(m) == 1 and (parts := _floor_parts(m[0]))
+    ]
+    if len(nested) == 1:
+        ((monomial, (above, below)),) = nested
+        del rest[monomial]
+        return outside + floor_div(above + _normal(rest) * below, below * divisor)
+    if not constant:
+        del rest[()]
+    return outside + Dim({(_Quotient(Dim(rest), divisor),): 1})
+
+
+def _floor_parts(atom: Atom) -> tuple[Dim, int] | None:
+    """The numerator and the divisor of a floor by a number, None for another atom."""
+    if isinstance(atom, _Quotient) and isinstance(atom.denominator, int):
+        return atom.numerator, atom.denominator
+    return None
+
+
+def _divide_exactly(numerator: Value, denominator: Dim) -> Any:
+    """The quotient where it is a number, or the divisor one term that divides all; else None."""
+    above = _terms(numerator)
+    below, scale = next(iter(denominator.terms.items()))
+    if len(denominator.terms) > 1:
+        ratio = Fraction(above.get(below, 0)) / scale
+        return _normal({(): ratio}) if numerator == denominator * ratio else None
+    terms: Terms = {}
+    for monomial, coefficient in above.items():
+        left = _divided(monomial, below)
+        if left is None:
+            return None
+        terms[left] = Fraction(coefficient) / scale
+    return _normal(terms)
+
+
+def _divided(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+    """The monomial without the factors of the divisor, None where it lacks one."""
+    left = list(monomial)
+    for atom in divisor:
+        if atom not in left:
+            return None
+        left.remove(atom)
+    return tuple(left)
+
+
+def _polynomial_part(above: Terms, below: Terms) -> tuple[Any, Terms]:
+    """Pull whole multiples of a one-term divisor out: ⌊(2·s + a)/s⌋ = 2 + ⌊a/s⌋."""
+    ((divisor, scale), *more) = below.items()
+    pulled: Terms = {}
+    rest: Terms = {}
+    for monomial, coefficient in above.items():
+        remainder = coefficient
+        left = _divided(monomial, divisor) if not more else None
+        if left is not None:
+            quotient, remainder = divmod(coefficient, scale)
+            pulled[left] = quotient
+        if remainder:
+            rest[monomial] = remainder
+    return _normal(pulled), rest
+
+
+def _call(function: str, arguments: Sequence[Any]) -> Any:
+    """max, min or gcd of numbers, arrays or Dims."""
+    if any(isinstance(argument, Dim) for argument in arguments):
+        return _gcd(*arguments) if function == "gcd" else _extremum(function, arguments)
+    if any(hasattr(argument, "dtype") for argument in arguments):
+        import numpy
+
+        return reduce(getattr(numpy, _NUMPY_NAMES[function]), arguments)
+    return reduce(_FUNCTIONS[function], arguments)
+
+
+def _gcd(a: Size, b: Size) -> Any:
+    if _common_denominator(a) != 1 or _common_denominator(b) != 1:
+        raise ConvcalcError(f"gcd({a}, {b}): both must be whole")
+    for divisor, multiple in ((a, b), (b, a)):
+        if divisor != 0 and multiple % divisor == 0:
+            return maximum(divisor, -divisor)
+    return Dim({(_Call("gcd", tuple(sorted((a, b), key=python_form))),): 1})
+
+
+def _extremum(function: str, sizes: Sequence[Value]) -> Any:
+    scale = math.lcm(*map(_common_denominator, sizes))
+    if scale > 1:  # an atom is whole
+        scaled = _extremum(function, [size * scale for size in sizes])
+        return _normal({monomial: Fraction(c) / scale for monomial, c in _terms(scaled).items()})
+    candidates = chain.from_iterable(_arguments(function, size) for size in sizes)
+    kept: list[Any] = []
+    # in order, so that of two equal ones the same is kept always, and a number before a Dim
+    for candidate in sorted(candidates, key=lambda c: (isinstance(c, Dim), python_form(c))):
+        if any(_beats(other, candidate, function) for other in kept):
+            continue
+        kept = [other for other in kept if not _beats(candidate, other, function)]
+        kept.append(candidate)
+        if len(kept) > _MAX_ARGUMENTS:
+            raise UndecidableError(
+                f"{function} of more than {_MAX_ARGUMENTS} sizes whose order depends on symbols"
+            )
+    if len(kept) == 1:
+        return kept[0]
+    return Dim({(_Call(function, tuple(kept)),): 1})
+
+
+def _arguments(function: str, size: Value) -> Sequence[Value]:
+    """What a size stands for among the arguments of max or min: max(max(a, b), c) is one call."""
+    if not isinstance(size, Dim):
+        return (_normal({(): size}),)
+    if _is_single(size):
+        ((atom,),) = size.terms
+        if isinstance(atom, _Call) and atom.function == function:
+            return atom.arguments
+    return (size,)
+
+
+def _beats(a: Value, b: Value, function: str) -> bool:
+    return at_least(a, b) is True if function == "max" else at_least(b, a) is True
+
+
+def _lowest(value: Dim) -> Rational | None:
+    """A number that the value is never below, None if none is found."""
+    relaxed: Value | None = value
+    while relaxed is not None:
+        low = _sum_of_lowest(relaxed)
+        if low is not None:
+            return math.ceil(low) if value.is_whole else low
+        relaxed = _with_lines(relaxed)
+    return None
+
+
+def _sum_of_lowest(value: Value) -> Rational | None:
+    total: Rational = 0
+    for monomial, coefficient in _terms(value).items():
+        low, high = _monomial_bounds(monomial)
+        extreme = low if coefficient > 0 else high
+        if extreme is None:
+            return None
+        total += coefficient * extreme
+    return total
+
+
+def _monomial_bounds(monomial: Monomial) -> Bounds:
+    if len(monomial) == 1:
+        return monomial[0].bounds()
+    low: Rational = 1
+    high: Rational | None = 1
+    for atom in monomial:
+        least, most = atom.bounds()
+        if least is None or least < 0:
+            return None, None
+        low *= least
+        high = None if high is None or most is None else high * most
+    return low, high
+
+
+def _with_lines(value: Value) -> Any:
+    """`value` with floors replaced by lines below (where they are subtracted, above) them.
+
+    (a − d + 1)/d ≤ ⌊a/d⌋ ≤ a/d: a line keeps the slope, which cancels what interval arithmetic
+    cannot, as in H − ⌊H/2⌋. The subtracted floors go first: the others lose by it. None without
+    a floor.
+    """
+    terms = dict(_terms(value))
+    floors = {m: parts for m in terms if len(m) == 1 and (parts := _floor_parts(m[0]))}
+    if not floors:
+        return None
+    lines: Any = 0
+    for monomial in [m for m in floors if terms[m] < 0] or floors:
+        coefficient, (above, below) = terms.pop(monomial), floors[monomial]
+        line = above - (below - 1 if coefficient > 0 else 0)
+        lines += line * Fraction(coefficient) / below
+    return _normal(terms) + lines
+
+
+# -- evaluation -------------------------------------------------------------------------------
+
+
+def check_names(value: object, values: Mapping[str, Any]) -> None:
+    """Raise unless `values` names the symbols of `value`, all of them and no others but N."""
+    free = sorted(set(symbols(value)))
+    missing = [name for name in free if name not in values]
+    if missing:
+        raise ConvcalcError(f"no value for {', '.join(missing)} in {value}")
+    for name in values:
+        if name not in free and name != "N":
+            raise ConvcalcError(
+                f"'{name}' is no symbol of this formula (it has: {', '.join(free) or 'none'})",
+                hint=did_you_mean(name, free),
+            )
+
+
+class _Evaluation:
+    """One evaluation: the values of the symbols, and the atoms already computed."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = dict(values)
+        self.known: dict[Atom, Any] = {}
+
+    def run(self, value: Dim) -> Any:
+        # the atoms are whole, and so are all steps but the last
+        scale = _common_denominator(value)
+        value = value * scale
+        self._prepare(value)
+        total = self.of(value)
+        if scale == 1:
+            return total
+        remainder = total % scale
+        if remainder.any() if hasattr(remainder, "any") else remainder != 0:
+            return total * Fraction(1, scale)
+        return total // scale
+
+    def of(self, value: Size) -> Any:
+        if not isinstance(value, Dim):
+            return value
+        total: Any = 0
+        for monomial, coefficient in value.terms.items():
+            product: Any = coefficient
+            for atom in monomial:
+                if atom not in self.known:
+                    self.known[atom] = atom.evaluate(self)
+                product = product * self.known[atom]
+            total = total + product
+        return total
+
+    def _prepare(self, value: Dim) -> None:
+        """Check the values; make the arrays of a type in which nothing overflows."""
+        arrays = {name: v for name, v in self.values.items() if hasattr(v, "dtype")}
+        for name, given in self.values.items():
+            if name not in arrays and not isinstance(given, int):
+                if not isinstance(given, Dim) or not given.is_whole:
+                    raise ConvcalcError(f"{name}: a whole number is due, not {given}")
+                if arrays:
+                    raise ConvcalcError(f"{name}: numbers and arrays go with arrays, not {given}")
+        if not arrays:
+            return
+        import numpy
+
+        largest = {name: abs(v) for name, v in self.values.items() if name not in arrays}
+        for name, given in arrays.items():
+            numbers = numpy.asarray(given)
+            whole = numbers.dtype.kind in "iu" or (
+                numbers.dtype.kind == "O" and all(isinstance(v, int) for v in numbers.flat)
+            )
+            if not whole:
+                raise ConvcalcError(f"{name}: an integer array is due, not {numbers.dtype}")
+            arrays[name] = numbers
+            ends = (int(numbers.max()), int(numbers.min())) if numbers.size else (0,)
+            largest[name] = max(map(abs, ends))
+        wide = _Magnitude(largest).of(value) > sys.maxsize
+        for name, numbers in arrays.items():
+            self.values[name] = numbers.astype(object if wide else numpy.int64)
+
+
+class _Magnitude:
+    """The largest absolute value that can stand anywhere in an evaluation: overflow, foreseen."""
+
+    def __init__(self, largest: Mapping[str, int]) -> None:
+        self.largest = largest
+        self.peak = 0
+
+    def of(self, value: Size) -> int:
+        self._bound(value)
+        return self.peak
+
+    def _bound(self, value: Size) -> int:
+        # a factor counts as 1 at least, so that a product is the largest of its steps
+        bound = sum(
+            abs(int(coefficient)) * math.prod(map(self._atom, monomial))
+            for monomial, coefficient in _terms(value).items()
+        )
+        self.peak = max(self.peak, bound)
+        return bound
+
+    def _atom(self, atom: Atom) -> int:
+        if isinstance(atom, _Symbol):
+            return max(1, self.largest[atom.name])
+        if isinstance(atom, _Quotient):
+            above, below = self._bound(atom.numerator), self._bound(atom.denominator)
+            return above // below + 1 if isinstance(atom.denominator, int) else above + 1
+        assert isinstance(atom, _Call)
+        return max(map(self._bound, atom.arguments))
+
+
+# -- writing ----------------------------------------------------------------------------------
+
+
+def _written(value: Value, notation: Notation) -> str:
+    if isinstance(value, Dim):
+        return value.write(notation)
+    return f"{notation.minus}{notation.number(-value)}" if value < 0 else notation.number(value)
+
+
+def _is_single(value: Value) -> bool:
+    """Whether it is written as one factor: no parentheses needed around it."""
+    ((monomial, coefficient), *more) = _terms(value).items()
+    return not more and (not monomial or coefficient == len(monomial) == 1)
+
+
+def _term_key(item: tuple[Monomial, Rational]) -> tuple[int, list[tuple[int, int, str]]]:
+    return -len(item[0]), [atom.key for atom in item[0]]
+
+
+def _write_sum(terms: Terms, notation: Notation) -> str:
+    parts = []
+    for monomial, coefficient in sorted(terms.items(), key=_term_key):
+        size = -coefficient if coefficient < 0 else coefficient
+        factors = _write_factors(monomial, notation)
+        if size != 1 or not factors:
+            factors.insert(0, notation.number(size))
+        parts.append((coefficient < 0, notation.product(factors)))
+    # a person starts with a positive term: 4 − H
+    first = next((i for i, (negative, _) in enumerate(parts) if not negative), 0)
+    parts.insert(0, parts.pop(first))
+    return notation.sum(parts)
+
+
+def _write_factors(monomial: Monomial, notation: Notation) -> list[str]:
+    powers = Counter(monomial)
+    return [
+        atom.write(notation) if power == 1 else notation.power(atom.write(notation), power)
+        for atom, power in powers.items()
+    ]
+
+
+def _common_factor(terms: Terms) -> Monomial:
+    common: list[Atom] = []
+    for atom in next(iter(terms)):
+        if common.count(atom) < min(monomial.count(atom) for monomial in terms):
+            common.append(atom)
+    return tuple(common)
+
+
+class _Shifted(Atom):
+    """atom + shift, written as one factor."""
+
+    __slots__ = ("atom", "shift")
+
+    def __init__(self, atom: Atom, shift: int) -> None:
+        super().__init__(atom, shift)
+        self.atom = atom
+        self.shift = shift
+
+    def sort_key(self) -> tuple[int, int, str]:
+        return self.atom.key
+
+    def spell(self, notation: Notation) -> str:
+        return notation.group(_write_sum({(self.atom,): 1, (): self.shift}, notation))
+
+
+def _with_fewest_terms(terms: Terms) -> Terms:
+    """The terms over shifted atoms where that makes them fewer.
+
+    (H − 4)·(W − 4) is kept expanded in the algebra, and ⌊(H − 3)/4⌋ as ⌊(H + 1)/4⌋ − 1;
+    a person writes neither so.
+    """
+    holding = _holding(terms)
+    for atom in sorted(holding, key=_atom_key):
+        if not _floor_parts(atom) and all(len(monomial) < 2 for monomial in holding[atom]):
+            continue  # H − 4 alone needs no parentheses
+        for shift in _likely_shifts(terms, atom, holding[atom]):
+            written = _shifted(terms, atom, holding[atom], shift)
+            if len(written) < len(terms):
+                terms, holding = written, _holding(written)
+                break
+    for monomial in list(terms):
+        alone = monomial[0] if len(monomial) == 1 else None
+        if isinstance(alone, _Shifted):  # H, and not (H + 3) − 3
+            coefficient = terms.pop(monomial)
+            terms[(alone.atom,)] = coefficient
+            terms[()] = terms.get((), 0) + coefficient * alone.shift
+    return {monomial: c for monomial, c in terms.items() if c}
+
+
+def _holding(terms: Terms) -> dict[Atom, list[Monomial]]:
+    """The monomials that hold each atom."""
+    holding: dict[Atom, list[Monomial]] = {}
+    for monomial in terms:
+        for atom in dict.fromkeys(monomial):
+            holding.setdefault(atom, []).append(monomial)
+    return holding
+
+
+def _likely_shifts(terms: Terms, atom: Atom, holding: list[Monomial]) -> list[int]:
+    """The shifts that cancel most terms, most likely first."""
+    votes: Counter[int] = Counter()
+    for monomial in holding:
+        first, power = monomial.index(atom), monomial.count(atom)
+        if (*monomial[:first], atom, *monomial[first:]) in terms:
+            continue  # what follows a higher power does not vanish
+        lower = terms.get((*monomial[:first], *monomial[first + 1 :]), 0)
+        shift = Fraction(lower) / (power * terms[monomial])
+        if shift and shift.denominator == 1:
+            votes[int(shift)] += 1
+    return sorted(votes, key=lambda shift: (-votes[shift], shift))[:3]
+
+
+def _shifted(terms: Terms, atom: Atom, holding: list[Monomial], shift: int) -> Terms:
+    """The terms with atom = moved − shift put in and multiplied out."""
+    moved: Atom = _Shifted(atom, shift)
+    if floor := _floor_parts(atom):
+        moved = _Quotient(floor[0] + shift * floor[1], floor[1])
+    result = dict(terms)
+    for monomial in holding:
+        coefficient = result.pop(monomial)
+        first, power = monomial.index(atom), monomial.count(atom)
+        for k in range(power + 1):
+            expanded = (*monomial[:first], *[moved] * k, *monomial[first + power :])
+            factor = math.comb(power, k) * (-shift) ** (power - k)
+            result[expanded] = result.get(expanded, 0) + coefficient * factor
+    return {monomial: c for monomial, c in result.items() if c}

@@ -1,0 +1,254 @@
+"""The layer contract: what a layer answers, and how it is registered.
+
+A layer is a frozen dataclass whose fields are its YAML keys (see `convcalc.fields`). It answers
+with ints or Dims alike, and never looks at the network around it. Shapes are tuples
+`(N, channels, *spatial)`, the batch included.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from convcalc import arith
+from convcalc.cost import Cost
+from convcalc.dim import Size, at_least, equal
+from convcalc.errors import ShapeError
+from convcalc.fields import Kind, Pads
+
+Shape = tuple[Size, ...]
+
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+class Weight(NamedTuple):
+    """An array that a layer owns: learnable, or a buffer such as running statistics."""
+
+    shape: Shape
+    trainable: bool = True
+
+
+class Window(NamedTuple):
+    """What one output sees along one spatial axis."""
+
+    kernel: Size = 1
+    stride: Size = 1
+    before: Size = 0
+    after: Size = 0
+    dilation: Size = 1
+
+
+class Requirement(NamedTuple):
+    """A condition `left relation right` on the input, with what to say where it fails.
+
+    The relation is `>=` or `==`; `fact` and `hint` are called only when they are needed.
+    """
+
+    left: Size
+    relation: str
+    right: Size
+    fact: Callable[[], str]
+    hint: str = ""
+
+    def holds(self) -> bool | None:
+        """Whether it holds: always, never, or (None) for some values of the symbols."""
+        return (at_least if self.relation == ">=" else equal)(self.left, self.right)
+
+    def __str__(self) -> str:
+        return f"{self.left} {'≥' if self.relation == '>=' else '='} {self.right}"
+
+
+class Field(NamedTuple):
+    """One field of a layer, as its dataclass declares it."""
+
+    name: str
+    kind: Kind
+    default: Any
+    required: bool
+
+
+REGISTRY: dict[str, type[Layer]] = {}
+
+
+class Layer:
+    """Base of all layers.
+
+    A registered layer, `class Conv(Layer, name="conv")`, defines `output_shape` and `cost`, and
+    where they are not the defaults `weights`, `window` and `requirements`. Its docstring starts
+    with the operation and its shapes, then gives the formula and its source.
+    """
+
+    name: ClassVar[str]
+    merges: ClassVar[bool] = False
+    """Whether it takes several inputs (the branches of a merge)."""
+    example: ClassVar[str]
+    """An entry as it stands in a spec, for `convcalc layers`."""
+    example_input: ClassVar[str] = "[C, H, W]"
+
+    def __init_subclass__(cls, name: str | None = None) -> None:
+        super().__init_subclass__()
+        if name is None:
+            return
+        for method in ("output_shape", "cost"):
+            if getattr(cls, method) is getattr(Layer, method):
+                raise TypeError(f"{cls.__module__}.{cls.__name__} defines no {method}")
+        if name in REGISTRY:
+            other = REGISTRY[name]
+            raise TypeError(f"layer '{name}' is defined in {other.__module__} and {cls.__module__}")
+        cls.name = name
+        REGISTRY[name] = cls
+
+    # `Any` for the inputs: a layer names as many shapes as it takes
+
+    def output_shape(self, *inputs: Any, **_: Any) -> Shape:
+        """The shape of the output, given those of the inputs, which meet `requirements`."""
+        raise NotImplementedError
+
+    def weights(self, *inputs: Any, **_: Any) -> Mapping[str, Weight]:
+        """The arrays that the layer owns, by name; parameters are counted from them alone."""
+        return {}
+
+    def cost(self, *inputs: Any, **_: Any) -> Cost:
+        """The operations of one run at inference."""
+        raise NotImplementedError
+
+    def window(self, *inputs: Any, **_: Any) -> tuple[Window, ...] | None:
+        """What one output sees along every spatial axis; None if it sees the whole input."""
+        return (Window(),) * max(0, len(inputs[0]) - 2)
+
+    def requirements(self, *inputs: Any, **_: Any) -> Iterable[Requirement]:
+        """The conditions that the inputs must meet.
+
+        Raises:
+            ShapeError: the number of axes is wrong, which no value of a symbol can mend.
+        """
+        return ()
+
+
+def fields(layer: type[Layer]) -> tuple[Field, ...]:
+    """A layer's fields in the order of their declaration; the first takes a bare value."""
+    cached = layer.__dict__.get("_fields")
+    if cached is None:
+        cached = tuple(
+            Field(f.name, f.type.__metadata__[0], f.default, f.default is dataclasses.MISSING)  # type: ignore[union-attr]
+            for f in dataclasses.fields(layer)  # type: ignore[arg-type]
+        )
+        layer._fields = cached  # type: ignore[attr-defined]
+    return cached  # type: ignore[no-any-return]
+
+
+# -- what the layer files share ---------------------------------------------------------------
+
+
+def spatial(layer: Layer, x: Shape) -> Shape:
+    """The spatial axes of `x`, 1 to 3 of them after batch and channels."""
+    if not 3 <= len(x) <= 5:
+        hint = ""
+        if len(x) == 2:
+            hint = "A flattened tensor has none: put the layer before flatten."
+        raise ShapeError(
+            f"{layer.name} needs 1 to 3 spatial axes after [N, channels], and gets {show_shape(x)}",
+            hint=hint,
+        )
+    return x[2:]
+
+
+def per_axis(value: Any, rank: int, field: str) -> tuple[Any, ...]:
+    """A field's value for each of `rank` spatial axes."""
+    if not isinstance(value, tuple):
+        return (value,) * rank
+    if len(value) != rank:
+        raise ShapeError(
+            f"{field} has {len(value)} values, but the input has {rank} spatial "
+            f"{'axis' if rank == 1 else 'axes'} ({', '.join(AXIS_NAMES[rank])})"
+        )
+    return value
+
+
+def windows(
+    sizes: Shape, kernel: Any, stride: Any, padding: Pads, dilation: Any
+) -> tuple[Window, ...]:
+    """The window along each axis, `padding` resolved to zeros before and after.
+
+    `same` puts the odd zero after (TensorFlow, ONNX SAME_UPPER), `same_lower` before.
+    """
+    rank = len(sizes)
+    kernels = per_axis(kernel, rank, "kernel")
+    strides = per_axis(stride, rank, "stride")
+    dilations = per_axis(dilation, rank, "dilation")
+    if padding not in ("same", "same_lower"):
+        pads = [
+            pad if isinstance(pad, tuple) else (pad, pad)
+            for pad in per_axis(padding, rank, "padding")
+        ]
+    else:
+        pads = []
+        for size, k, s, d in zip(sizes, kernels, strides, dilations, strict=True):
+            total = arith.same_padding(size, k, s, d)
+            half = total // 2
+            pads.append((half, total - half) if padding == "same" else (total - half, half))
+    return tuple(
+        Window(k, s, before, after, d)
+        for k, s, (before, after), d in zip(kernels, strides, pads, dilations, strict=True)
+    )
+
+
+def window_shape(sizes: Shape, found: tuple[Window, ...], padding: Pads) -> Shape:
+    """The spatial sizes after sliding the windows."""
+    if padding in ("same", "same_lower"):
+        return tuple(
+            arith.same_out(size, w.stride) for size, w in zip(sizes, found, strict=True)
+        )
+    return tuple(
+        arith.window_out(size, w.kernel, w.stride, w.before + w.after, w.dilation)
+        for size, w in zip(sizes, found, strict=True)
+    )
+
+
+def windows_fit(
+    sizes: Shape, found: tuple[Window, ...], padding: Pads
+) -> Iterable[Requirement]:
+    """One requirement per axis: the padded input is at least as long as the window."""
+    if padding in ("same", "same_lower"):
+        return
+    for axis, size, w in zip(AXIS_NAMES[len(sizes)], sizes, found, strict=True):
+        padded = size + (w.before + w.after)
+        covered = arith.span(w.kernel, w.dilation)
+        yield Requirement(
+            padded, ">=", covered, _window_does_not_fit(axis, size, w, padded, covered),
+            "A larger input, more padding or one pooling less would do.",
+        )  # fmt: skip
+
+
+def _window_does_not_fit(
+    axis: str, size: Size, w: Window, padded: Size, covered: Size
+) -> Callable[[], str]:
+    def fact() -> str:
+        dilated = "" if w.dilation == 1 else f" ({covered} with dilation {w.dilation})"
+        with_padding = "" if padded is size or padded == size else f" ({padded} with its padding)"
+        return f"a window of {w.kernel}{dilated} does not fit {axis} {size}{with_padding}"
+
+    return fact
+
+
+def divides(divisor: int, size: Size, what: str, of: str) -> Requirement:
+    """The requirement that `divisor` divides `size`."""
+    return Requirement(
+        size % divisor, "==", 0, lambda: f"{what} {divisor} does not divide {of} {size}",
+        f"Both in_channels and out_channels must be multiples of {what}.",
+    )  # fmt: skip
+
+
+def axis_index(axis: int, rank: int, layer: Layer) -> int:
+    """An axis number counted from the front."""
+    if not -rank <= axis < rank:
+        raise ShapeError(
+            f"{layer.name}: axis {axis} does not exist: the input has {rank} axes, 0 to {rank - 1}"
+        )
+    return axis % rank
+
+
+def show_shape(shape: Shape) -> str:
+    """A shape as messages and tables show it: [1, 3, 224, 224]."""
+    return f"[{', '.join(f'{size}' for size in shape)}]"

@@ -1,0 +1,63 @@
+"""Convolution."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from convcalc import arith
+from convcalc.cost import Cost, dot_products
+from convcalc.fields import Boolean, Channels, Count, Dilation, Kernel, Padding, Pads, Stride
+from convcalc.layer import (
+    Layer,
+    Requirement,
+    Shape,
+    Weight,
+    Window,
+    divides,
+    spatial,
+    window_shape,
+    windows,
+    windows_fit,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv(Layer, name="conv"):
+    """Convolution (cross-correlation) over 1 to 3 spatial axes: (N, C, *n) → (N, out_channels, *o).
+
+    Every output is a dot product of the k × … × k window over C/groups channels.
+
+    Source: Dumoulin and Visin 2016, arXiv:1603.07285, relationships 6 and 15.
+    """
+
+    out_channels: Channels
+    kernel: Kernel
+    stride: Stride = 1
+    padding: Annotated[Pads, Padding()] = 0
+    dilation: Dilation = 1
+    groups: Count = 1
+    bias: Boolean = True
+
+    example = "conv: {out_channels: 64, kernel: 3, padding: 1}"
+
+    def output_shape(self, x: Shape) -> Shape:
+        return (x[0], self.out_channels, *window_shape(x[2:], self.window(x), self.padding))
+
+    def weights(self, x: Shape) -> Mapping[str, Weight]:
+        kernel = (w.kernel for w in self.window(x))
+        weight = Weight((self.out_channels, x[1] // self.groups, *kernel))
+        return {"weight": weight, **({"bias": Weight((self.out_channels,))} if self.bias else {})}
+
+    def cost(self, x: Shape) -> Cost:
+        taps = x[1] // self.groups * arith.product(w.kernel for w in self.window(x))
+        return dot_products(arith.product(self.output_shape(x)), taps, self.bias)
+
+    def window(self, x: Shape) -> tuple[Window, ...]:
+        return windows(spatial(self, x), self.kernel, self.stride, self.padding, self.dilation)
+
+    def requirements(self, x: Shape) -> Iterable[Requirement]:
+        sizes = spatial(self, x)
+        if self.groups != 1:
+            yield divides(self.groups, x[1], "groups", "in_channels")
+            yield divides(self.groups, self.out_channels, "groups", "out_channels")
+        yield from windows_fit(sizes, self.window(x), self.padding)

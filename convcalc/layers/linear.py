@@ -1,0 +1,53 @@
+"""The fully connected layer."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from convcalc import arith
+from convcalc.cost import Cost, dot_products
+from convcalc.errors import ShapeError
+from convcalc.fields import Axes, Boolean, Channels
+from convcalc.layer import Layer, Requirement, Shape, Weight, Window, show_shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Layer, name="linear"):
+    """Fully connected layer: (N, in_features) → (N, out_features), y = W·x + b.
+
+    With `axis: -1` it maps the last axis of a tensor of any rank, at every position.
+    """
+
+    out_features: Channels
+    bias: Boolean = True
+    axis: Annotated[int | None, Axes(single=True)] = None
+
+    example = "linear: 1000"
+    example_input = "[C]"
+
+    def output_shape(self, x: Shape) -> Shape:
+        return (*x[:-1], self.out_features)
+
+    def weights(self, x: Shape) -> Mapping[str, Weight]:
+        weight = Weight((self.out_features, x[-1]))
+        return {"weight": weight, **({"bias": Weight((self.out_features,))} if self.bias else {})}
+
+    def cost(self, x: Shape) -> Cost:
+        return dot_products(arith.product(self.output_shape(x)), x[-1], self.bias)
+
+    def window(self, x: Shape) -> tuple[Window, ...] | None:
+        return None
+
+    def requirements(self, x: Shape) -> Iterable[Requirement]:
+        if self.axis is not None:
+            if self.axis not in (-1, len(x) - 1):
+                raise ShapeError(
+                    f"linear maps the last axis only, not axis {self.axis} of {show_shape(x)}",
+                    hint="Say axis: -1, or permute before it.",
+                )
+        elif len(x) != 2:
+            raise ShapeError(
+                f"linear needs one axis after the batch, and gets {show_shape(x)}",
+                hint="Put flatten before it, or say axis: -1 to map the last axis.",
+            )
+        return ()

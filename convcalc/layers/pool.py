@@ -1,0 +1,100 @@
+"""Pooling over sliding windows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from convcalc import arith
+from convcalc.cost import Cost, per_element
+from convcalc.fields import Boolean, Dilation, Padding, Pads, PerAxis, PoolKernel, Whole
+from convcalc.layer import (
+    AXIS_NAMES,
+    Layer,
+    Requirement,
+    Shape,
+    Window,
+    spatial,
+    window_shape,
+    windows,
+    windows_fit,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pool(Layer):
+    """The windows of both poolings; the stride is the kernel unless it is given."""
+
+    kernel: PoolKernel
+    stride: Annotated[Pads, PerAxis(Whole())] = None
+    padding: Annotated[Pads, Padding()] = 0
+    ceil_mode: Boolean = False
+
+    def output_shape(self, x: Shape) -> Shape:
+        found = self.window(x)
+        if self.ceil_mode and self.padding not in ("same", "same_lower"):
+            sizes = tuple(
+                arith.window_out_ceil(n, w.kernel, w.stride, w.before, w.after, w.dilation)
+                for n, w in zip(x[2:], found, strict=True)
+            )
+        else:
+            sizes = window_shape(x[2:], found, self.padding)
+        return (*x[:2], *sizes)
+
+    def window(self, x: Shape) -> tuple[Window, ...]:
+        stride = self.kernel if self.stride is None else self.stride
+        dilation = getattr(self, "dilation", 1)
+        return windows(spatial(self, x), self.kernel, stride, self.padding, dilation)
+
+    def requirements(self, x: Shape) -> Iterable[Requirement]:
+        found = self.window(x)
+        for axis, w in zip(AXIS_NAMES[len(x) - 2], found, strict=True):
+            for pad in (w.before, w.after) if isinstance(self.padding, (int, tuple)) else ():
+                # a window wholly inside the padding would have no maximum and no mean
+                yield Requirement(
+                    arith.span(w.kernel, w.dilation), ">=", pad + 1,
+                    lambda axis=axis, w=w, pad=pad: f"padding {pad} before or after the {axis} "
+                    f"must be smaller than the pooling window {w.kernel}",
+                )  # fmt: skip
+        yield from windows_fit(x[2:], found, self.padding)
+
+    def _window_elements(self, x: Shape) -> object:
+        return arith.product(w.kernel for w in self.window(x))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool(_Pool, name="max_pool"):
+    """Maximum over windows: (N, C, *n) → (N, C, *o); the padding never wins.
+
+    k − 1 comparisons for a window of k elements.
+
+    Source: Dumoulin and Visin 2016, arXiv:1603.07285, relationship 7; ceil mode as PyTorch's,
+    which drops windows that start in the padding after the input.
+    """
+
+    dilation: Dilation = 1
+
+    example = "max_pool: {kernel: 3, stride: 2}"
+
+    def cost(self, x: Shape) -> Cost:
+        elements = self._window_elements(x)
+        return Cost(compares=arith.product(self.output_shape(x)) * (elements - 1))  # type: ignore[operator]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvgPool(_Pool, name="avg_pool"):
+    """Mean over windows: (N, C, *n) → (N, C, *o).
+
+    k − 1 adds and 1 division for a window of k elements. `count_include_pad` says whether the
+    padding's zeros enter the mean, which changes its value and not its cost.
+
+    Source: Dumoulin and Visin 2016, arXiv:1603.07285, relationship 7; ceil mode as PyTorch's.
+    """
+
+    count_include_pad: Boolean = True
+
+    example = "avg_pool: 2"
+
+    def cost(self, x: Shape) -> Cost:
+        elements = self._window_elements(x)
+        outputs = arith.product(self.output_shape(x))
+        return Cost(adds=outputs * (elements - 1), divides=per_element(outputs, divides=1).divides)  # type: ignore[operator]

@@ -1,0 +1,151 @@
+"""How formulas are written: as text for people, as Python, as LaTeX.
+
+A notation turns already written parts into a larger one; it knows nothing of what they mean.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from fractions import Fraction
+
+
+class Notation(ABC):
+    """One way of writing formulas."""
+
+    minus: str
+    times: str
+    has_ceil = True
+    """Whether it has a sign for rounding up; if not, `ceil` is never asked for."""
+
+    @abstractmethod
+    def number(self, value: int | Fraction) -> str:
+        """A number that is not negative."""
+
+    @abstractmethod
+    def symbol(self, name: str) -> str:
+        """The name of an unknown."""
+
+    @abstractmethod
+    def power(self, base: str, exponent: int) -> str:
+        """A factor, multiplied by itself."""
+
+    @abstractmethod
+    def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        """⌊numerator / denominator⌋; `simple` says of each whether it is a single factor."""
+
+    @abstractmethod
+    def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        """⌈numerator / denominator⌉."""
+
+    @abstractmethod
+    def call(self, function: str, arguments: Sequence[str]) -> str:
+        """max, min or gcd of some arguments."""
+
+    def group(self, text: str) -> str:
+        """`text` in parentheses."""
+        return f"({text})"
+
+    def product(self, factors: Sequence[str]) -> str:
+        """The factors, multiplied."""
+        return self.times.join(factors)
+
+    def sum(self, terms: Sequence[tuple[bool, str]]) -> str:
+        """The terms, added; each comes with whether it is negative."""
+        (negative, first), *rest = terms
+        text = f"{self.minus}{first}" if negative else first
+        for negative, term in rest:
+            text += f" {self.minus if negative else '+'} {term}"
+        return text
+
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class _Text(Notation):
+    minus, times = "−", "·"
+
+    def power(self, base: str, exponent: int) -> str:
+        return base + str(exponent).translate(_SUPERSCRIPTS)
+
+    def number(self, value: int | Fraction) -> str:
+        if isinstance(value, int):
+            return f"{value:,}"
+        return f"({value.numerator:,}/{value.denominator:,})"
+
+    def symbol(self, name: str) -> str:
+        return name
+
+    def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        return f"⌊{self._ratio(numerator, denominator, simple)}⌋"
+
+    def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        return f"⌈{self._ratio(numerator, denominator, simple)}⌉"
+
+    def _ratio(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        above = numerator if simple[0] else f"({numerator})"
+        below = denominator if simple[1] else f"({denominator})"
+        return f"{above}/{below}"
+
+    def call(self, function: str, arguments: Sequence[str]) -> str:
+        return f"{function}({', '.join(arguments)})"
+
+
+class _Python(Notation):
+    minus, times = "-", "*"
+    has_ceil = False
+
+    def power(self, base: str, exponent: int) -> str:
+        return f"{base}**{exponent}"
+
+    def number(self, value: int | Fraction) -> str:
+        return str(value) if isinstance(value, int) else f"({value.numerator}/{value.denominator})"
+
+    def symbol(self, name: str) -> str:
+        return name
+
+    def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        above = numerator if simple[0] else f"({numerator})"
+        below = denominator if simple[1] else f"({denominator})"
+        # parentheses of its own: a product would bind to the left part only
+        return f"({above} // {below})"
+
+    def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        raise NotImplementedError
+
+    def call(self, function: str, arguments: Sequence[str]) -> str:
+        return f"{function}({', '.join(arguments)})"
+
+
+class _Latex(Notation):
+    minus, times = "-", r" \cdot "
+
+    def power(self, base: str, exponent: int) -> str:
+        return f"{base}^{{{exponent}}}"
+
+    def number(self, value: int | Fraction) -> str:
+        if isinstance(value, int):
+            return f"{value:,}".replace(",", "{,}")
+        return rf"\frac{{{self.number(value.numerator)}}}{{{self.number(value.denominator)}}}"
+
+    def symbol(self, name: str) -> str:
+        if len(name) == 1:
+            return name
+        return rf"\mathit{{{name}}}".replace("_", r"\_")
+
+    def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        return rf"\left\lfloor \frac{{{numerator}}}{{{denominator}}} \right\rfloor"
+
+    def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        return rf"\left\lceil \frac{{{numerator}}}{{{denominator}}} \right\rceil"
+
+    def call(self, function: str, arguments: Sequence[str]) -> str:
+        return rf"\{function}{self.group(', '.join(arguments))}"
+
+    def group(self, text: str) -> str:
+        return rf"\left( {text} \right)"
+
+
+TEXT: Notation = _Text()
+PYTHON: Notation = _Python()
+LATEX: Notation = _Latex()

@@ -1,0 +1,98 @@
+"""Where output goes: standard output, in colour on a terminal, or a file, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from convcalc.errors import OutputError, shorten
+from convcalc.report.terminal import STYLES, Rendered
+
+
+def terminal_width() -> int | None:
+    """The width of the terminal that standard output is; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def show(rendered: Rendered) -> None:
+    """Write a table to standard output, with colours where it is a terminal."""
+    # NO_COLOR and dumb terminals need no rich, which costs more than the table
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown")
+    forced = os.environ.get("FORCE_COLOR")
+    if (sys.stdout.isatty() or forced) and not plain:
+        lines = rendered.ansi(painter())
+    else:
+        lines = rendered.plain()
+    write("\n".join(lines))
+
+
+def write(text: str) -> None:
+    """Write text and a newline to standard output."""
+    with suppress(AttributeError):
+        # a terminal that knows no box characters gets question marks, not a traceback
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    sys.stdout.write(text + "\n")
+
+
+def painter() -> Callable[[str, str], str]:
+    """What adds a style's terminal codes to a text."""
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    codes = {}
+    for name, definition in STYLES.items():
+        before, after = "", ""
+        if definition:
+            painted = Style.parse(definition).render("\0", color_system=ColorSystem.STANDARD)
+            before, after = painted.split("\0")
+        codes[name] = before, after
+
+    def paint(text: str, style: str) -> str:
+        before, after = codes[style]
+        return f"{before}{text}{after}" if before else text
+
+    return paint
+
+
+def save(text: str, target: str) -> None:
+    """Write text to a file: whole, or, where that fails, not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    import tempfile
+
+    path = os.path.realpath(target)
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            if os.path.isdir(path):
+                raise OutputError(f"{shorten(target, 200)} is a folder, not a file to write to")
+            with open(path, "w", encoding="utf-8") as device:
+                device.write(text + "\n")
+            return
+        descriptor, name = tempfile.mkstemp(prefix=".convcalc-", dir=os.path.dirname(path))
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+            os.chmod(name, _mode(path))
+            os.replace(name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise OutputError(
+            f"{shorten(target, 200)} cannot be written: {error.strerror or error}"
+        ) from None
+
+
+def _mode(path: str) -> int:
+    """The permissions of the file that is replaced, or those of a new one."""
+    with suppress(OSError):
+        return os.stat(path).st_mode & 0o7777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,653 @@
+"""Spec + values of its variables → graph: runs the entries, with a tensor's shape at each step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from convcalc.dim import Dim, symbol
+from convcalc.errors import ConvcalcError, SpecError, UsageError, did_you_mean, shorten
+from convcalc.fields import Whole, show
+from convcalc.graph import Graph, Module, Node, Operation
+from convcalc.layer import Layer, Shape, show_shape
+from convcalc.layers import layer_names
+from convcalc.spec.document import Spec, spec_place
+from convcalc.spec.entries import Block, BlockCall, Entry, LayerCall, MergeCall, is_entry_name
+from convcalc.spec.tree import Where, fail, from_python
+from convcalc.spec.values import Env, Template, Value, Word
+
+MAX_NODES = 1_000_000
+MAX_STEPS = 3_000_000
+MAX_BLOCK_DEPTH = 100
+MAX_DEPTH = 1_000
+"""Levels of blocks, groups, loops and branches inside each other, all together."""
+
+SIZE = Whole(1, symbolic=True)
+_COUNT = Whole(0)
+
+
+class Bindings:
+    """The values of a spec's variables, evaluated when they are read, after the overrides."""
+
+    def __init__(self, spec: Spec, overrides: Mapping[str, Any]) -> None:
+        self.spec = spec
+        self.given: dict[str, Value | Dim] = {}
+        self.values: dict[str, Any] = {"N": 1}
+        self._open: list[str] = []
+        for name, value in overrides.items():
+            self._override(name, value)
+
+    def _override(self, name: str, value: Any) -> None:
+        known = [n for n in self.spec.variables if n in self.spec.read]
+        if name != "N" and name not in known:
+            fact = (
+                f"nothing reads the variable '{name}'"
+                if name in self.spec.variables
+                else f"unknown variable '{shorten(name)}'"
+            )
+            listed = ", ".join(["N", *known])
+            raise UsageError(
+                fact, hint=did_you_mean(name, ["N", *known]) or f"This spec has {listed}."
+            )
+        place = spec_place(name)
+        try:
+            given = value if isinstance(value, Dim) else Value(from_python(value, place))
+            if name == "N":
+                due = given if isinstance(given, Dim) else given.evaluate(Env(self))
+                self.values["N"] = SIZE.read(due)
+            else:
+                self.given[name] = given
+        except ConvcalcError as error:
+            raise error.located(str(place)) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name == "N" or name in self.spec.variables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["N", *self.spec.variables])
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.values:
+            return self.values[name]
+        given = self.given.get(name, self.spec.variables[name])
+        if given is None:
+            value: Any = symbol(name)
+        elif isinstance(given, Dim):
+            value = given
+        else:
+            if name in self._open:
+                circle = " → ".join([*self._open[self._open.index(name) :], name])
+                raise fail(f"variables that need each other: {shorten(circle)}", given.where)
+            if len(self._open) >= MAX_BLOCK_DEPTH:
+                raise fail(f"more than {MAX_BLOCK_DEPTH} variables in a chain", given.where)
+            self._open.append(name)
+            try:
+                value = given.evaluate(Env(self))
+            finally:
+                self._open.pop()
+        self.values[name] = value
+        return value
+
+
+def build(spec: Spec, overrides: Mapping[str, Any]) -> Graph:
+    """The graph of a spec at its variables' values, with some of them replaced.
+
+    A Dim as an override makes its variable symbolic.
+
+    Raises:
+        ConvcalcError: with `partial`, the graph as far as it could be built.
+    """
+    builder = _Builder(spec, Bindings(spec, overrides))
+    limit = sys.getrecursionlimit()
+    # entries nest to MAX_DEPTH, a few Python frames each; these need no C stack
+    sys.setrecursionlimit(limit + 12 * MAX_DEPTH)
+    try:
+        return builder.build()
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+class _Builder:
+    def __init__(self, spec: Spec, bindings: Bindings) -> None:
+        self.spec = spec
+        self.bindings = bindings
+        self.layers: dict[Layer, Layer] = {}
+        self.operations: dict[tuple[int, tuple[Shape, ...]], Operation] = {}
+        self.steps = 0
+        self.depth = 0
+        self.block_depth = 0
+        self.sizes: dict[int, int] = {}
+        self.root = Module("network", None, None, "", None)
+        self.graph = Graph(self.root, [])
+        self.nodes = self.graph.nodes
+
+    # -- the whole --------------------------------------------------------------------------------
+
+    def build(self) -> Graph:
+        spec = self.spec
+        if not spec.inputs:
+            raise SpecError(f"{spec.name}: no input", hint="For instance input: [3, H, W].")
+        if not spec.layers:
+            raise SpecError(
+                f"{spec.name}: no layers", hint="A file without layers can only be extended."
+            )
+        env = Env(self.bindings, self.root)
+        self._inputs(env)
+        try:
+            least = self._least_nodes(spec.layers)
+            if least > MAX_NODES:
+                raise fail(
+                    f"the network has at least {_amount(least)} layers; {MAX_NODES:,} are the limit",
+                    spec.layers_where,  # type: ignore[arg-type]
+                )
+            last = self._run(spec.layers, self.root, env, self.graph.inputs[0])
+            self._finish(env, last)
+        except ConvcalcError as error:
+            self.root.name_children()
+            error.partial = self.graph  # type: ignore[attr-defined]
+            scope = getattr(error, "scope", None)
+            if scope is not None:
+                label = getattr(error, "label", "")
+                error.located(path=".".join(part for part in (scope.path, label) if part))
+            raise
+        self.root.name_children()
+        return self.graph
+
+    def _inputs(self, env: Env) -> None:
+        for name, values in self.spec.inputs.items():
+            sizes = []
+            for value in values:
+                size = value.evaluate(env)
+                try:
+                    sizes.append(SIZE.read(size))
+                except ConvcalcError as error:
+                    raise error.located(str(value.where)) from None
+            shape = (self.bindings["N"], *sizes)
+            node = Node(None, (), self.root, name, values[0].where, shape)
+            self.graph.inputs.append(node)
+            self.root.names[name] = node
+        self.root.input = self.graph.inputs[0]
+
+    def _finish(self, env: Env, last: Node) -> None:
+        graph = self.graph
+        if self.spec.outputs is None:
+            graph.outputs = [last]
+        else:
+            for template in self.spec.outputs:
+                node = self._named(template.fill(env), template.where, self.root, None)
+                if node.operation is None:
+                    raise fail(f"the output '{template.text}' is an input", template.where)
+                if node not in graph.outputs:
+                    graph.outputs.append(node)
+        if not graph.nodes or last.operation is None:
+            raise SpecError(f"{self.spec.name}: no layers are left")
+        needed = graph.needed()
+        for node in graph.inputs:
+            if node not in needed:
+                raise fail(f"nothing reads the input '{node.name}'", node.where)  # type: ignore[arg-type]
+        if self.spec.outputs is None:
+            loose = next((node for node in graph.nodes if node not in needed), None)
+            if loose is not None:
+                self.root.name_children()
+                raise fail(
+                    f"nothing reads the output of layer '{loose.path}'",
+                    loose.where,  # type: ignore[arg-type]
+                    "Read it with from:, or list the network's outputs: in outputs:.",
+                )
+        else:
+            self.root.name_children()
+            dropped = graph.keep_only(needed)
+            if dropped:
+                names = ", ".join(node.path for node in dropped[:3])
+                more = f" and {len(dropped) - 3} more" if len(dropped) > 3 else ""
+                graph.notes.append(
+                    f"{len(dropped)} layers that no output needs are left out: {names}{more}"
+                )
+
+    # -- entries ----------------------------------------------------------------------------------
+
+    def _run(self, entries: list[Entry], scope: Module, env: Env, tensor: Node) -> Node:
+        """Run some entries; returns the last output."""
+        for entry in entries:
+            tensor = self._entry(entry, scope, env, tensor)
+        return tensor
+
+    def _nested(self, entries: list[Entry], scope: Module, env: Env, tensor: Node) -> Node:
+        """Run entries one level further in."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise SpecError(f"blocks and groups nested more than {MAX_DEPTH:,} levels deep")
+        for entry in entries:
+            tensor = self._entry(entry, scope, env, tensor)
+        self.depth -= 1
+        return tensor
+
+    def _entry(self, entry: Entry, scope: Module, env: Env, tensor: Node) -> Node:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise fail(f"the spec takes more than {MAX_STEPS:,} steps to run", entry.where)
+        sources: tuple[Node, ...] | None = None
+        if entry.sources is not None:
+            env.shape = tensor.shape
+            sources = tuple(
+                [
+                    self._named(source.fill(env), source.where, scope, tensor, env)
+                    for source in entry.sources
+                ]
+            )
+            tensor_in = sources[0]
+        else:
+            tensor_in = tensor
+        if scope.parent is None and not self.nodes and sources is None:
+            self._check_first(entry)
+        env.shape = tensor_in.shape
+        if entry.when is not None and not self._condition(entry.when, env):
+            return tensor
+        if entry.form == "call":
+            if entry.share is None and not entry.functional:
+                return self._call(entry, scope, env, tensor_in, sources)
+            return self._marked_call(entry, scope, env, tensor_in, sources)
+        if sources is not None and len(sources) > 1:
+            raise fail(f"a {entry.form} takes one input", entry.where)
+        if entry.form == "group":
+            return self._nested(entry.body, scope, env, tensor_in)
+        return self._loop(entry, scope, env, tensor_in)
+
+    def _check_first(self, entry: Entry) -> None:
+        if len(self.graph.inputs) > 1 and entry.form == "call":
+            names = ", ".join(str(node.name) for node in self.graph.inputs)
+            raise fail(
+                "with several inputs the first entry says which it reads", entry.where,
+                f"Write from: and one of {names}.",
+            )  # fmt: skip
+
+    def _condition(self, when: Value, env: Env) -> bool:
+        value = when.evaluate(env)
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, Word):
+            raise value.misspelt("true or false")
+        raise fail(
+            f"when: is true or false, not {show(value)}", when.where,
+            "A truth value is true, false or a comparison, as n > 0.",
+        )  # fmt: skip
+
+    def _marked_call(
+        self, entry: Entry, scope: Module, env: Env, tensor: Node, sources: tuple[Node, ...] | None
+    ) -> Node:
+        start = len(self.nodes)
+        word = entry.share.fill(env) if entry.share is not None else None
+        result = self._call(entry, scope, env, tensor, sources)
+        made = self.nodes[start:]
+        if entry.functional:
+            for node in made:
+                node.functional = True
+        if word is not None:
+            self._share(word, made, entry, scope)
+        return result
+
+    def _share(self, word: str, made: list[Node], entry: Entry, scope: Module) -> None:
+        assert entry.share is not None
+        home = next(module for module in scope.ancestors() if not module.is_loop)
+        first = home.shares.setdefault(word, made)
+        if first is made:
+            return
+        fact = f"share: '{shorten(word)}' of unequal entries"
+        if len(first) != len(made):
+            raise fail(f"{fact}: {len(first)} and {len(made)} layers", entry.share.where)
+        for owner, node in zip(first, made, strict=True):
+            if owner.kind != node.kind:
+                raise fail(f"{fact}: {owner.kind} and {node.kind}", entry.share.where)
+            weights = [n.op.layer.weights(*n.op.inputs) for n in (owner, node)]
+            if weights[0] != weights[1]:
+                shapes = " and ".join(
+                    ", ".join(show_shape(weight.shape) for weight in w.values()) for w in weights
+                )
+                raise fail(
+                    f"{fact}: the weights of {node.kind} have the shapes {shapes}",
+                    entry.share.where,
+                )
+            node.owner = owner.owner
+
+    # -- calls ------------------------------------------------------------------------------------
+
+    def _call(
+        self, entry: Entry, scope: Module, env: Env, tensor: Node, sources: tuple[Node, ...] | None
+    ) -> Node:
+        name = self._target(entry, env)
+        call = entry.calls.get(name)
+        if call is None:
+            call = self._bind(entry, name)
+        explicit = self._explicit_name(entry, env) if entry.name is not None else None
+        if isinstance(call, BlockCall):
+            return self._block(entry, call, scope, env, tensor, explicit)
+        inputs: tuple[Node, ...] = (tensor,)
+        if isinstance(call, MergeCall):
+            inputs = sources or self._branches(call, scope, env, tensor)
+            if not inputs:
+                raise fail(f"{name}: no branch is left", entry.where)
+            if len(inputs) == 1:
+                if explicit is not None:
+                    self._define(explicit, inputs[0], scope, entry)
+                return inputs[0]
+            env.shape = inputs[0].shape if sources else tensor.shape
+        return self._layer(entry, call, scope, env, inputs, explicit)
+
+    def _bind(self, entry: Entry, name: str) -> Any:
+        from convcalc.spec.entries import EntryReader
+
+        return EntryReader(self.spec.blocks).bind(entry, name, entry.where)
+
+    def _target(self, entry: Entry, env: Env) -> str:
+        """The layer or block that an entry's key means here."""
+        key = entry.key
+        if not env.defines(key):
+            return key
+        value = env[key]
+        known = key in self.spec.blocks or key in layer_names()
+        if not isinstance(value, Word):
+            if known:
+                return key
+            raise fail(
+                f"'{key}' is {show(value)} here, no layer and no block", entry.where
+            )
+        if known:
+            raise fail(
+                f"'{key}' is the word '{shorten(value)}' here, and also a layer or a block",
+                entry.where,
+                "Give the variable or the argument another name.",
+            )
+        if value not in self.spec.blocks and value not in layer_names():
+            names = [*self.spec.blocks, *layer_names()]
+            raise fail(
+                f"'{shorten(value)}' is no layer and no block", value.where,
+                did_you_mean(value, names),
+            )  # fmt: skip
+        return str(value)
+
+    def _explicit_name(self, entry: Entry, env: Env) -> str:
+        assert entry.name is not None
+        name = entry.name.fill(env)
+        if not is_entry_name(name) or name in ("input", "previous"):
+            raise fail(f"'{shorten(name)}' cannot be a name", entry.name.where)
+        return name
+
+    def _define(self, name: str, value: Node | Module, scope: Module, entry: Entry) -> None:
+        if name in scope.names:
+            assert entry.name is not None
+            raise fail(
+                f"the name '{shorten(name)}' is taken in this scope", entry.name.where,
+                'Names are unique in their scope; in a loop, name: "x{i}".',
+            )  # fmt: skip
+        scope.names[name] = value
+
+    def _branches(
+        self, call: MergeCall, scope: Module, env: Env, tensor: Node
+    ) -> tuple[Node, ...]:
+        results = []
+        for branch, when in call.branches or ():
+            env.shape = tensor.shape
+            if when is None or self._condition(when, env):
+                results.append(self._nested(branch, scope, env, tensor))
+        return tuple(results)
+
+    def _layer(
+        self,
+        entry: Entry,
+        call: LayerCall,
+        scope: Module,
+        env: Env,
+        inputs: tuple[Node, ...],
+        name: str | None,
+    ) -> Node:
+        try:
+            size = None
+            if call.like is not None:
+                like = call.like.fill(env)
+                size = self._named(like, call.like.where, scope, inputs[0], env).shape[2:]
+                self._check_like(size, inputs[0].shape, like, call.like)
+            layer = call.make(env, size)
+            operation = self._operation(layer, tuple([node.shape for node in inputs]))
+        except ConvcalcError as error:
+            _note_scope(error, scope, name or call.layer.name, entry.where)
+            raise
+        node = Node(operation, inputs, scope, name, entry.where, operation.output_shape)
+        if name is not None:
+            self._define(name, node, scope, entry)
+        scope.children.append(node)
+        self.nodes.append(node)
+        if len(self.nodes) > MAX_NODES:
+            raise fail(f"the network has more than {MAX_NODES:,} layers", entry.where)
+        return node
+
+    def _check_like(self, size: Shape, own: Shape, name: str, template: Template) -> None:
+        if not size or len(size) != len(own) - 2:
+            raise fail(
+                f"like: {shorten(name)} has {len(size)} spatial axes, the input {len(own) - 2}",
+                template.where,
+            )
+
+    def _operation(self, layer: Layer, shapes: tuple[Shape, ...]) -> Operation:
+        key = (id(layer), shapes)
+        operation = self.operations.get(key)
+        if operation is None:
+            # equal layers from different entries share their operations
+            one = self.layers.setdefault(layer, layer)
+            operation = self.operations.get((id(one), shapes))
+            if operation is None:
+                operation = Operation(one, shapes)
+                self.operations[(id(one), shapes)] = operation
+            self.layers.setdefault(layer, layer)
+            self.operations[key] = operation
+        return operation
+
+    def _block(
+        self, entry: Entry, call: BlockCall, scope: Module, env: Env, tensor: Node, name: str | None
+    ) -> Node:
+        block = call.block
+        module = Module(block.name, scope, name, entry.where, tensor)
+        scope.children.append(module)
+        inner = Env(self.bindings, module)
+        inner.shape = tensor.shape
+        try:
+            self._arguments(block, call, env, inner, scope)
+            self.block_depth += 1
+            if self.block_depth > MAX_BLOCK_DEPTH:
+                raise fail(
+                    f"blocks call each other more than {MAX_BLOCK_DEPTH} levels deep", entry.where,
+                    f"Does '{block.name}' call itself without an end? A when: would stop it.",
+                )  # fmt: skip
+            module.output = self._nested(block.entries, module, inner, tensor)
+            self.block_depth -= 1
+        except ConvcalcError as error:
+            _note_scope(error, module, "", "")
+            if len(error.trail) < 6:
+                error.trail.append((f"block {block.name}", str(entry.where)))
+            raise
+        if name is not None:
+            self._define(name, module, scope, entry)
+        return module.output
+
+    def _arguments(
+        self, block: Block, call: BlockCall, env: Env, inner: Env, scope: Module
+    ) -> None:
+        for name, default in block.arguments.items():
+            given = call.arguments.get(name)
+            if given is not None:
+                value = given.evaluate(env)
+                inner[name] = value.found_at(scope) if isinstance(value, Word) else value
+            else:
+                assert default is not None
+                inner[name] = default.evaluate(inner)
+
+    # -- loops ------------------------------------------------------------------------------------
+
+    def _loop(self, entry: Entry, scope: Module, env: Env, tensor: Node) -> Node:
+        rounds, values = self._rounds(entry, env)
+        self._check_size(entry, rounds)
+        name = self._explicit_name(entry, env) if entry.name is not None else None
+        if name is not None and name in scope.names:
+            self._define(name, tensor, scope, entry)
+        inner = env.inner(scope) if entry.columns else env
+        module = scope
+        for i in range(rounds):
+            if entry.columns:
+                inner.update(values(i))
+            if name is not None:
+                module = Module(name, scope, f"{name}{i + 1}", entry.where, tensor, is_loop=True)
+                scope.children.append(module)
+                if inner is env:
+                    inner = env.inner(module)
+                inner.scope = module
+                self._define(f"{name}{i + 1}", module, scope, entry)
+                scope.names[name] = module
+            tensor = self._nested(entry.body, module, inner, tensor)
+            if name is not None:
+                module.output = tensor
+        return tensor
+
+    def _rounds(
+        self, entry: Entry, env: Env
+    ) -> tuple[int, Callable[[int], list[tuple[str, Any]]]]:
+        if entry.repeat is not None:
+            count = entry.repeat.evaluate(env)
+            try:
+                return int(_COUNT.read(count)), lambda i: []  # type: ignore[arg-type]
+            except ConvcalcError as error:
+                error.fact = f"repeat: {error.fact}" if not error.where else error.fact
+                raise error.located(str(entry.repeat.where)) from None
+        columns: list[tuple[list[str], tuple[Any, ...]]] = []
+        for names, value in entry.columns:
+            items = value.evaluate(env)
+            if isinstance(items, Word):
+                raise items.misspelt("a list")
+            if not isinstance(items, tuple):
+                raise fail(f"for: a list is due, not {show(items)}", value.where)
+            columns.append((names, items))
+        lengths = {len(items) for _, items in columns}
+        if len(lengths) > 1:
+            told = ", ".join(f"{', '.join(names)} has {len(items)}" for names, items in columns)
+            raise fail(f"for: lists of different lengths: {shorten(told, 120)}", entry.where)
+        for (names, items), (_, value) in zip(columns, entry.columns, strict=True):
+            for i, row in enumerate(items if len(names) > 1 else ()):
+                if not isinstance(row, tuple) or len(row) != len(names):
+                    raise fail(
+                        f"for: row {i + 1} is {show(row)}, not one value for each of "
+                        f"{', '.join(names)}", value.where,
+                    )  # fmt: skip
+
+        def values(i: int) -> list[tuple[str, Any]]:
+            found: list[tuple[str, Any]] = []
+            for names, items in columns:
+                if len(names) == 1:
+                    found.append((names[0], items[i]))
+                else:
+                    found.extend(zip(names, items[i], strict=True))
+            return found
+
+        return lengths.pop(), values
+
+    def _check_size(self, entry: Entry, rounds: int) -> None:
+        """Stop before a loop that is sure to grow past the limit, rather than after."""
+        least = len(self.nodes) + rounds * self._least_nodes(entry.body)
+        if least > MAX_NODES or rounds > MAX_NODES:
+            many = f"at least {_amount(least)} layers" if least > MAX_NODES else (
+                f"a loop of {_amount(rounds)} rounds"
+            )  # fmt: skip
+            raise fail(f"the network has {many}; {MAX_NODES:,} are the limit", entry.where)
+
+    def _least_nodes(self, entries: list[Entry], depth: int = 0) -> int:
+        """A number of layers that these entries make at least, whatever reaches them."""
+        if id(entries) in self.sizes:
+            return self.sizes[id(entries)]
+        self.sizes[id(entries)] = 0  # a block that calls itself ends by a condition
+        total = 0
+        for entry in entries:
+            if entry.when is not None or depth > MAX_BLOCK_DEPTH:
+                continue
+            if entry.form == "group":
+                total += self._least_nodes(entry.body, depth + 1)
+            elif entry.form == "loop":
+                total += self._least_rounds(entry) * self._least_nodes(entry.body, depth + 1)
+            else:
+                call = entry.calls.get(entry.key)
+                if isinstance(call, BlockCall):
+                    total += self._least_nodes(call.block.entries, depth + 1)
+                elif isinstance(call, MergeCall):
+                    for branch, when in call.branches or ():
+                        total += 0 if when is not None else self._least_nodes(branch, depth + 1)
+                elif isinstance(call, LayerCall):
+                    total += 1
+        self.sizes[id(entries)] = total
+        return total
+
+    def _least_rounds(self, entry: Entry) -> int:
+        """The rounds of a loop whose count depends on variables alone; 0 where it does not."""
+        values = [entry.repeat] if entry.repeat is not None else [v for _, v in entry.columns]
+        if any(name not in self.bindings for value in values for name in value.names):
+            return 0
+        try:
+            found = values[0].evaluate(Env(self.bindings))
+        except ConvcalcError:
+            return 0  # the loop itself reports it, if it is reached
+        if isinstance(found, tuple):
+            return len(found)
+        return max(0, found) if isinstance(found, int) else 0
+
+    # -- names ------------------------------------------------------------------------------------
+
+    def _named(
+        self,
+        name: str,
+        where: Where,
+        scope: Module,
+        previous: Node | None,
+        env: Env | None = None,
+    ) -> Node:
+        """The tensor that a name means, looked up from the inside out."""
+        if name == "previous" and previous is not None:
+            return previous
+        if name == "input" and scope.input is not None:
+            if scope.parent is None and len(self.graph.inputs) > 1:
+                names = ", ".join(str(node.name) for node in self.graph.inputs)
+                raise fail("'input' could be any of several inputs", where, f"Write one of {names}.")
+            return scope.input
+        if env is not None and env.defines(name):
+            value = env[name]
+            if isinstance(value, Word):
+                if any(name in module.names for module in scope.ancestors()):
+                    raise fail(
+                        f"'{name}' is the word '{shorten(value)}' here, and also a layer", where,
+                        "Give one of them another name.",
+                    )  # fmt: skip
+                return self._named(str(value), value.where, value.scope or scope, previous)
+        first, *rest = name.split(".")
+        home = next((m for m in scope.ancestors() if first in m.names), None)
+        found = home.names[first] if home is not None else None
+        for part in rest:
+            found = found.names.get(part) if isinstance(found, Module) else None
+        if isinstance(found, Module):
+            found = found.output
+        if found is None:
+            known = {name for module in scope.ancestors() for name in module.names}
+            raise fail(
+                f"no earlier layer is named '{shorten(name)}'", where,
+                did_you_mean(name, sorted(known))
+                or "from: reads names given with name:, of entries above.",
+            )  # fmt: skip
+        return found
+
+
+def _note_scope(error: ConvcalcError, scope: Module, label: str, where: object) -> None:
+    """Note in an error in which module and at which entry it arose, unless that is known."""
+    if getattr(error, "scope", None) is None:
+        error.scope = scope  # type: ignore[attr-defined]
+        error.label = label  # type: ignore[attr-defined]
+    error.located(str(where))
+
+
+def _amount(count: int) -> str:
+    return f"{count:,}" if count < 10**15 else f"10^{len(str(count)) - 1}"
+
+

@@ -1,0 +1,330 @@
+"""A whole spec: its keys, and what it inherits from the specs that it extends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convcalc.errors import SpecError, did_you_mean, shorten
+from convcalc.layers import layer_names
+from convcalc.spec.entries import RESERVED, Block, Entry, EntryReader, check_name
+from convcalc.spec.tree import Key, List, Map, Scalar, Tree, describe, fail, from_python, parse_yaml
+from convcalc.spec.values import Template, Value, list_of, mapping_of
+from convcalc.spec.zoo import find_spec, read_text, zoo_file, zoo_names
+
+KEYS = (
+    "name", "title", "source", "extends", "input", "inputs", "outputs", "variables", "blocks",
+    "layers", "expect",
+)  # fmt: skip
+EXPECTABLE = (
+    "params", "buffers", "macs", "flops", "multiplies", "adds", "compares", "divides", "exps",
+    "param_bytes",
+)  # fmt: skip
+MAX_EXTENDS = 20
+
+
+class Spec:
+    """A spec, checked and compiled; `convcalc.spec.build` makes graphs of it.
+
+    `inputs` maps names to shapes without the batch; `variables` maps names to their values, None
+    for a symbol; `input_names` are the variables that the inputs' shapes read.
+    """
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.title = ""
+        self.source = ""
+        self.inputs: dict[str, list[Value]] = {}
+        self.outputs: list[Template] | None = None
+        self.variables: dict[str, Value | None] = {}
+        self.blocks: dict[str, Block] = {}
+        self.layers: list[Entry] = []
+        self.layers_where: object = ""
+        self.expect: dict[str, Value] = {}
+        self.read: frozenset[str] = frozenset()
+        self.input_names: list[str] = []
+
+
+def read_file(spec: str | Any) -> Spec:
+    """The spec of a path or a zoo name.
+
+    Raises:
+        SpecError: there is none, or it breaks a rule of the language.
+    """
+    path = find_spec(spec)
+    tree = parse_yaml(read_text(path), shown_path(path))
+    return _assemble(tree, path, path.stem)
+
+
+def read_string(text: str, source: str = "<string>") -> Spec:
+    """The spec in a text; it may extend architectures of the zoo only."""
+    return _assemble(parse_yaml(text, source), None, "network")
+
+
+def read_mapping(mapping: Mapping[str, Any]) -> Spec:
+    """The spec in Python values; it may extend architectures of the zoo only."""
+    return _assemble(from_python(mapping), None, "network")
+
+
+def shown_path(path: Path) -> str:
+    """A path as messages show it: of the zoo by its name alone."""
+    return path.name if zoo_file(path.stem) == path else shorten(str(path), 200)
+
+
+def _assemble(tree: Tree, path: Path | None, default_name: str) -> Spec:
+    own = _keys(tree)
+    chain = [own, *_ancestors(own, path)]
+    return _Assembly(chain, default_name).spec
+
+
+def _keys(tree: Tree) -> dict[str, tuple[Scalar, Tree]]:
+    if not isinstance(tree, Map):
+        raise fail(
+            f"a spec is a mapping, not {describe(tree)}", tree.where,
+            "It starts with keys such as name:, input: and layers:.",
+        )  # fmt: skip
+    keys = {}
+    for key, value in tree.pairs:
+        if key.text not in KEYS:
+            known = did_you_mean(key.text, KEYS)
+            raise fail(
+                f"unknown key '{shorten(key.text)}'", key.where,
+                known or f"A spec has the keys {', '.join(KEYS)}.",
+            )  # fmt: skip
+        if not (isinstance(value, Scalar) and value.empty):
+            keys[key.text] = (key, value)
+        elif key.text in ("input", "inputs", "layers", "extends"):
+            raise fail(f"{key.text}: is empty", key.where)
+    return keys
+
+
+def _ancestors(
+    keys: dict[str, tuple[Scalar, Tree]], path: Path | None
+) -> list[dict[str, tuple[Scalar, Tree]]]:
+    """The specs that this one extends, nearest first."""
+    found = []
+    seen = [path.resolve()] if path is not None else []
+    while "extends" in keys:
+        tree = keys["extends"][1]
+        path = _extended(tree, path)
+        if path.resolve() in seen:
+            names = " → ".join(p.stem for p in [*seen, path])
+            raise fail(f"extends goes in a circle: {shorten(names, 200)}", tree.where)
+        if len(seen) >= MAX_EXTENDS:
+            raise fail(f"more than {MAX_EXTENDS} specs extend each other", tree.where)
+        seen.append(path.resolve())
+        try:
+            keys = _keys(parse_yaml(read_text(path), shown_path(path)))
+        except SpecError as error:
+            raise error.located(str(tree.where)) from None
+        found.append(keys)
+    return found
+
+
+def _extended(tree: Tree, path: Path | None) -> Path:
+    """The file that `extends:` means: of the zoo, or inside the folder of the spec itself."""
+    if not isinstance(tree, Scalar):
+        raise fail(f"extends: is a name, not {describe(tree)}", tree.where)
+    name = tree.text.strip()
+    bare = "/" not in name and "\\" not in name and "." not in name
+    if bare:
+        found = zoo_file(name)
+        if found is not None:
+            return found
+    folder = path.resolve().parent if path is not None else None
+    if folder is None:
+        raise fail(
+            f"no architecture '{shorten(name)}' in the zoo", tree.where,
+            did_you_mean(name, zoo_names()) or "A spec that is no file extends the zoo's only.",
+        )  # fmt: skip
+    try:
+        target = (folder / (f"{name}.yaml" if bare else name)).resolve()
+        inside = target.is_relative_to(folder)
+        exists = inside and target.is_file()
+    except (OSError, ValueError):
+        inside = exists = False
+    if not inside:
+        raise fail(
+            f"extends: {shorten(name)} leads out of the folder of the spec", tree.where,
+            "A spec extends the zoo's, by name, or a file beside or below it.",
+        )  # fmt: skip
+    if not exists:
+        beside = [file.stem for file in folder.glob("*.yaml")]
+        raise fail(
+            f"extends: no file and no architecture '{shorten(name)}'", tree.where,
+            did_you_mean(name.removesuffix(".yaml"), [*zoo_names(), *beside]),
+        )  # fmt: skip
+    return target
+
+
+class _Assembly:
+    """Merges a spec with those it extends: variables and blocks by name, the rest by key."""
+
+    def __init__(self, chain: list[dict[str, tuple[Scalar, Tree]]], default_name: str) -> None:
+        self.spec = Spec()
+        self.reader = EntryReader(self.spec.blocks)
+        own = chain[0]
+        self.spec.name = self._text(own, "name") or default_name
+        self.spec.title = self._text(own, "title") or self.spec.name
+        self.spec.source = self._text(own, "source")
+        merged: dict[str, tuple[Scalar, Tree]] = {}
+        for keys in reversed(chain):
+            # input and inputs say the same thing: the nearer one counts
+            if "input" in keys or "inputs" in keys:
+                merged.pop("input", None)
+                merged.pop("inputs", None)
+            merged.update(keys)
+            self._variables(keys)
+        self._blocks(chain)
+        self._inputs(merged)
+        self._outputs(merged)
+        self._layers(merged)
+        self._check_scopes()
+        self.spec.read = frozenset(self.reader.used)
+        self._expect(own)
+        self._check_read(own)
+
+    def _text(self, keys: dict[str, tuple[Scalar, Tree]], key: str) -> str:
+        if key not in keys:
+            return ""
+        tree = keys[key][1]
+        if not isinstance(tree, Scalar):
+            raise fail(f"{key}: is a text, not {describe(tree)}", tree.where)
+        return tree.text.strip()
+
+    def _variables(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
+        if "variables" not in keys:
+            return
+        for key, tree in mapping_of(keys["variables"][1], "variables").pairs:
+            check_name(key.text, key.where, "a variable")
+            empty = isinstance(tree, Scalar) and tree.empty
+            self.spec.variables[key.text] = None if empty else self.reader.value(tree)
+
+    def _blocks(self, chain: list[dict[str, tuple[Scalar, Tree]]]) -> None:
+        trees: dict[str, tuple[Scalar, Map]] = {}
+        for keys in reversed(chain):
+            if "blocks" not in keys:
+                continue
+            for key, tree in mapping_of(keys["blocks"][1], "blocks").pairs:
+                if key.text in layer_names():
+                    raise fail(f"'{key.text}' is a layer: a block needs another name", key.where)
+                check_name(key.text, key.where, "a block")
+                trees[key.text] = key, mapping_of(tree, f"block '{key.text}'")
+        # all names first: blocks call each other
+        for name, (key, _) in trees.items():
+            self.spec.blocks[name] = Block(name, key.where)
+        for name, (key, tree) in trees.items():
+            self._block(self.spec.blocks[name], key, tree)
+
+    def _block(self, block: Block, key: Scalar, tree: Map) -> None:
+        for inner, value in tree.pairs:
+            if inner.text == "arguments":
+                self._arguments(block, value)
+            elif inner.text == "layers":
+                block.entries = self.reader.entries(value, f"layers of block '{block.name}'")
+            else:
+                raise fail(
+                    f"unknown key '{shorten(inner.text)}' in block '{block.name}'", inner.where,
+                    did_you_mean(inner.text, ("arguments", "layers"))
+                    or "A block has arguments: and layers:.",
+                )  # fmt: skip
+        if not block.entries:
+            raise fail(f"block '{block.name}' has no layers", key.where)
+
+    def _arguments(self, block: Block, tree: Tree) -> None:
+        if isinstance(tree, List):
+            # arguments: [out, kernel]: all required
+            pairs: list[tuple[Scalar, Tree]] = []
+            for item in tree.items:
+                if not isinstance(item, Scalar):
+                    raise fail("an argument is a name", item.where)
+                pairs.append((item, Scalar("", item.where)))
+        else:
+            pairs = mapping_of(tree, f"arguments of block '{block.name}'").pairs
+        for key, value in pairs:
+            check_name(key.text, key.where, "an argument")
+            if key.text in block.arguments:
+                raise fail(f"the argument '{key.text}' stands here twice", key.where)
+            empty = isinstance(value, Scalar) and value.empty
+            block.arguments[key.text] = None if empty else self.reader.value(value)
+
+    def _inputs(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
+        if "input" in keys and "inputs" in keys:
+            raise fail("input: and inputs: together", keys["inputs"][0].where, "One of the two.")
+        if "inputs" in keys:
+            for key, tree in mapping_of(keys["inputs"][1], "inputs").pairs:
+                check_name(key.text, key.where, "an input")
+                self.spec.inputs[key.text] = self._shape(tree)
+        elif "input" in keys:
+            self.spec.inputs["input"] = self._shape(keys["input"][1])
+        for values in self.spec.inputs.values():
+            for value in values:
+                for name in value.names:
+                    if name not in self.spec.input_names and name != "N":
+                        self.spec.input_names.append(name)
+                        # a name in the input that is no variable is a symbol
+                        if name not in RESERVED:
+                            self.spec.variables.setdefault(name, None)
+
+    def _shape(self, tree: Tree) -> list[Value]:
+        items = tree.items if isinstance(tree, List) else [tree]
+        if not 1 <= len(items) <= 7:
+            raise fail(
+                f"an input has 1 to 7 axes after the batch, not {len(items)}", tree.where,
+                "For an image: input: [3, H, W].",
+            )  # fmt: skip
+        return [self.reader.value(item) for item in items]
+
+    def _outputs(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
+        if "outputs" in keys:
+            tree = keys["outputs"][1]
+            items = list_of(tree, "outputs", "For instance outputs: [main].").items
+            if not items:
+                raise fail("outputs: is empty", tree.where)
+            self.spec.outputs = [Template(item, "an output") for item in items]
+            for template in self.spec.outputs:
+                self.reader.used.update(template.names)
+
+    def _layers(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
+        if "layers" in keys:
+            key, tree = keys["layers"]
+            self.spec.layers_where = key.where
+            self.spec.layers = self.reader.entries(tree)
+
+    def _check_scopes(self) -> None:
+        variables = frozenset(self.spec.variables)
+        for block in self.spec.blocks.values():
+            self.reader.check(block.entries, variables | frozenset(block.arguments))
+        self.reader.check(self.spec.layers, variables)
+
+    def _expect(self, own: dict[str, tuple[Scalar, Tree]]) -> None:
+        if "expect" not in own:
+            return
+        for key, tree in mapping_of(own["expect"][1], "expect").pairs:
+            if key.text not in EXPECTABLE:
+                raise fail(
+                    f"expect: unknown quantity '{shorten(key.text)}'", key.where,
+                    did_you_mean(key.text, EXPECTABLE) or f"There are {', '.join(EXPECTABLE)}.",
+                )  # fmt: skip
+            self.spec.expect[key.text] = Value(tree)
+
+    def _check_read(self, own: dict[str, tuple[Scalar, Tree]]) -> None:
+        """A variable of this file that nothing reads is a slip; inherited ones may be left over."""
+        if "layers" not in own and not self.spec.layers:
+            return  # a library of blocks
+        if "variables" in own:
+            for key, _ in mapping_of(own["variables"][1], "variables").pairs:
+                if key.text not in self.spec.read:
+                    others = self.spec.read & (set(self.spec.variables) - {key.text})
+                    unknown = self.spec.read - set(self.spec.variables) - RESERVED
+                    raise fail(
+                        f"nothing reads the variable '{key.text}'", key.where,
+                        did_you_mean(key.text, sorted(others | unknown))
+                        or "Take it away, or use it.",
+                    )  # fmt: skip
+
+
+def spec_place(name: str) -> Key:
+    """The place of a value given to a call by name."""
+    return Key(None, name)
