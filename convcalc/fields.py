@@ -6,7 +6,6 @@ A layer's dataclass annotates its fields with the aliases at the end of this fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any
@@ -16,6 +15,13 @@ from convcalc.errors import SpecError, did_you_mean, shorten
 
 Pads = Any
 """Padding as read: a Size, one per axis, one (before, after) per axis, `same` or `same_lower`."""
+
+MAX_SPATIAL_AXES = 3
+MAX_AXES = 8
+"""Of a tensor, with the batch."""
+
+MAX_SIZE = 10**18
+"""The largest number in a field: the products of some of them can still be printed."""
 
 
 class Kind:
@@ -40,12 +46,16 @@ class Kind:
         return None
 
 
-def show(value: object) -> str:
+def show(value: object, depth: int = 0) -> str:
     """An evaluated value as a message shows it."""
+    if value is None:
+        return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return shorten(f"[{', '.join(map(show, value[:20]))}]")
+        # a list can hold another many times, and that the next …: more than can be walked through
+        items = [show(item, depth + 1) for item in value[:20]] if depth < 2 else []
+        return shorten(f"[{', '.join([*items, '…'] if len(items) < len(value) else items)}]")
     if isinstance(value, str):
         return f"'{shorten(value)}'"
     return shorten(str(value))
@@ -60,11 +70,8 @@ def not_a_number(value: object, due: str) -> SpecError:
             error: SpecError = explain(due)
             return error
         return SpecError(f"'{shorten(value)}' is no variable; {due} is due here")
-    if isinstance(value, bool):
-        return SpecError(f"{due} is due here, not the truth value {show(value)}")
-    if isinstance(value, tuple):
-        return SpecError(f"{due} is due here, not the list {show(value)}")
-    return SpecError(f"{due} is due here, not nothing" if value is None else f"not {due}: {value}")
+    what = {bool: "the truth value ", tuple: "the list "}.get(type(value), "")
+    return SpecError(f"{due} is due here, not {what}{show(value)}")
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ class Whole(Kind):
                     hint="Use // for division that rounds down.",
                 )
             if self.minimum is not None and at_least(value, self.minimum) is False:
-                raise SpecError(f"{value} is less than {self.minimum}")
+                raise SpecError(f"{value} is too small: at least {self.minimum} is due here")
             return value
         if isinstance(value, Fraction):
             raise SpecError(
@@ -100,6 +107,8 @@ class Whole(Kind):
             raise not_a_number(value, "a whole number")
         if self.minimum is not None and value < self.minimum:
             raise SpecError(f"{show(value)} is too small: at least {self.minimum} is due here")
+        if abs(value) > MAX_SIZE:
+            raise SpecError(f"{show(value)} is too large: at most {MAX_SIZE:,} is due here")
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -129,7 +138,7 @@ class PerAxis(Kind):
         return self.each.read(value)
 
     def schema(self) -> dict[str, Any]:
-        return one_or_list(self.each.schema())
+        return one_or_list(self.each.schema(), most=MAX_SPATIAL_AXES)
 
     def unknown(self, name: str) -> Any:
         return self.each.unknown(name)
@@ -151,10 +160,13 @@ class Padding(Kind):
         if isinstance(value, str) and value in self.words:
             return 0 if value == "valid" else str(value)
         if isinstance(value, str):
+            due = f"{', '.join(('a number', *self.words[:-1]))} or {self.words[-1]}"
             hint = did_you_mean(value, self.words)
-            if hint:
-                raise SpecError(f"unknown padding '{shorten(value)}'", hint=hint)
-            raise not_a_number(value, f"a number or one of {', '.join(self.words)}")
+            if hint or value in Padding.words:
+                raise SpecError(
+                    f"unknown padding '{shorten(value)}'", hint=hint or f"Here {due} is due."
+                )
+            raise not_a_number(value, due)
         if not isinstance(value, tuple):
             return each.read(value)
         check_axis_count(value)
@@ -171,7 +183,7 @@ class Padding(Kind):
     def schema(self) -> dict[str, Any]:
         number = Whole(self.minimum).schema()
         pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
-        return one_or_list({"anyOf": [number, pair]})
+        return one_or_list({"anyOf": [number, pair]}, most=MAX_SPATIAL_AXES)
 
     def unknown(self, name: str) -> Dim:
         return symbol(name)
@@ -202,7 +214,9 @@ class Decimal(Kind):
 
     @property
     def description(self) -> str:  # type: ignore[override]
-        return f"a number from {self.minimum} to {self.maximum}" if self.maximum else "a number"
+        if self.maximum is not None:
+            return f"a number from {self.minimum} to {self.maximum}"
+        return "a number above 0" if self.positive else f"a number of at least {self.minimum}"
 
     def read(self, value: Any) -> int | Fraction:
         if isinstance(value, Dim):
@@ -212,12 +226,14 @@ class Decimal(Kind):
         if value < self.minimum or (self.positive and value <= 0):
             least = "more than 0" if self.positive else f"at least {self.minimum}"
             raise SpecError(f"{show(value)} is too small: {least} is due here")
-        if self.maximum is not None and value > self.maximum:
-            raise SpecError(f"{show(value)} is too large: at most {self.maximum} is due here")
+        most = MAX_SIZE if self.maximum is None else self.maximum
+        if value > most:
+            raise SpecError(f"{show(value)} is too large: at most {most:,} is due here")
         return value
 
     def schema(self) -> dict[str, Any]:
-        number: dict[str, Any] = {"type": "number", "minimum": int(self.minimum)}
+        least = "exclusiveMinimum" if self.positive else "minimum"
+        number: dict[str, Any] = {"type": "number", least: int(self.minimum)}
         if self.maximum is not None:
             number["maximum"] = int(self.maximum)
         return {"anyOf": [number, {"type": "string"}]}
@@ -260,12 +276,12 @@ class Axes(Kind):
         axes = value if isinstance(value, tuple) else (value,)
         if not axes:
             raise SpecError("at least one axis number is due here, not an empty list")
-        check_axis_count(axes, 8)
+        check_axis_count(axes, MAX_AXES)
         return tuple(map(each.read, axes))
 
     def schema(self) -> dict[str, Any]:
         number = Whole(None).schema()
-        return number if self.single else one_or_list(number)
+        return number if self.single else one_or_list(number, most=MAX_AXES)
 
 
 @dataclass(frozen=True)
@@ -278,27 +294,19 @@ class Reference(Kind):
         return {"type": "string"}
 
 
-def one_or_list(each: dict[str, Any]) -> dict[str, Any]:
-    """Schema of one value, or a list of them."""
-    return {"anyOf": [each, {"type": "array", "items": each, "minItems": 1}]}
+def one_or_list(each: dict[str, Any], most: int | None = None) -> dict[str, Any]:
+    """Schema of one value, or a list of them, `most` at most."""
+    many: dict[str, Any] = {"type": "array", "items": each, "minItems": 1}
+    return {"anyOf": [each, many if most is None else {**many, "maxItems": most}]}
 
 
-def check_axis_count(value: tuple[Any, ...], most: int = 3) -> None:
+def check_axis_count(value: tuple[Any, ...], most: int = MAX_SPATIAL_AXES) -> None:
     """Raise unless the list could be one value per axis."""
     if not 1 <= len(value) <= most:
         raise SpecError(
             f"a list of 1 to {most} values is due here, one per axis, not {len(value)}: "
             f"{show(value)}"
         )
-
-
-def iter_values(value: Any) -> Iterator[Any]:
-    """A value and, if it is a list, all that is in it."""
-    if isinstance(value, tuple):
-        for item in value:
-            yield from iter_values(item)
-    else:
-        yield value
 
 
 Channels = Annotated[Size, Whole(symbolic=True)]

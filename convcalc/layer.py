@@ -13,13 +13,17 @@ from typing import Any, ClassVar, NamedTuple
 
 from convcalc import arith
 from convcalc.cost import Cost
-from convcalc.dim import Size, at_least, equal
+from convcalc.dim import Size, at_least, at_size, equal
 from convcalc.errors import ShapeError
 from convcalc.fields import Kind, Pads
+from convcalc.view import IDENTITY, Resize, View, Window
 
 Shape = tuple[Size, ...]
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+SAME = ("same", "same_lower")
+"""The paddings with ⌈n/s⌉ outputs; an odd zero goes after the input, or before it."""
 
 
 class Weight(NamedTuple):
@@ -29,20 +33,10 @@ class Weight(NamedTuple):
     trainable: bool = True
 
 
-class Window(NamedTuple):
-    """What one output sees along one spatial axis."""
-
-    kernel: Size = 1
-    stride: Size = 1
-    before: Size = 0
-    after: Size = 0
-    dilation: Size = 1
-
-
 class Requirement(NamedTuple):
-    """A condition `left relation right` on the input, with what to say where it fails.
+    """A condition `left relation right` on the input, with what to say where it does not hold.
 
-    The relation is `>=` or `==`; `fact` and `hint` are called only when they are needed.
+    The relation is `>=` or `==`; `fact` is called only where it fails.
     """
 
     left: Size
@@ -82,6 +76,14 @@ class Layer:
     name: ClassVar[str]
     merges: ClassVar[bool] = False
     """Whether it takes several inputs (the branches of a merge)."""
+    mixes_channels: ClassVar[bool] = False
+    """Whether an output channel depends on all input channels."""
+    is_view: ClassVar[bool] = False
+    """Whether the output is the input under another shape or name, with no storage of its own."""
+    is_elementwise: ClassVar[bool] = False
+    """Whether the output can be written over an input of its size, element by element."""
+    shares_storage: ClassVar[bool] = False
+    """Whether the output is counted in its input's storage: activations, and views."""
     example: ClassVar[str]
     """An entry as it stands in a spec, for `convcalc layers`."""
     example_input: ClassVar[str] = "[C, H, W]"
@@ -113,9 +115,24 @@ class Layer:
         """The operations of one run at inference."""
         raise NotImplementedError
 
-    def window(self, *inputs: Any, **_: Any) -> tuple[Window, ...] | None:
+    def macs_nonpad(self, *inputs: Any, **_: Any) -> Size:
+        """The MACs without the products whose input factor is a padded zero."""
+        return self.cost(*inputs).macs
+
+    def window(self, *inputs: Any, **_: Any) -> tuple[View, ...] | None:
         """What one output sees along every spatial axis; None if it sees the whole input."""
-        return (Window(),) * max(0, len(inputs[0]) - 2)
+        return (IDENTITY,) * max(0, len(inputs[0]) - 2)
+
+    def view(self, axis: int, index: int, *inputs: Any) -> tuple[int, View] | None:
+        """Where an axis of input number `index` is in the output, and what is read along it.
+
+        None says that every output position reads the whole axis. By default `window` says it
+        for the spatial axes, and channels stay apart unless `mixes_channels`.
+        """
+        found = self.window(*inputs)
+        if found is None or (axis == 1 and self.mixes_channels):
+            return None
+        return axis, IDENTITY if axis < 2 else found[axis - 2]
 
     def requirements(self, *inputs: Any, **_: Any) -> Iterable[Requirement]:
         """The conditions that the inputs must meet.
@@ -135,7 +152,7 @@ def fields(layer: type[Layer]) -> tuple[Field, ...]:
             for f in dataclasses.fields(layer)  # type: ignore[arg-type]
         )
         layer._fields = cached  # type: ignore[attr-defined]
-    return cached  # type: ignore[no-any-return]
+    return cached
 
 
 # -- what the layer files share ---------------------------------------------------------------
@@ -171,13 +188,13 @@ def windows(
 ) -> tuple[Window, ...]:
     """The window along each axis, `padding` resolved to zeros before and after.
 
-    `same` puts the odd zero after (TensorFlow, ONNX SAME_UPPER), `same_lower` before.
+    `same` is that of TensorFlow and ONNX's SAME_UPPER, `same_lower` ONNX's SAME_LOWER.
     """
     rank = len(sizes)
     kernels = per_axis(kernel, rank, "kernel")
     strides = per_axis(stride, rank, "stride")
     dilations = per_axis(dilation, rank, "dilation")
-    if padding not in ("same", "same_lower"):
+    if padding not in SAME:
         pads = [
             pad if isinstance(pad, tuple) else (pad, pad)
             for pad in per_axis(padding, rank, "padding")
@@ -196,10 +213,8 @@ def windows(
 
 def window_shape(sizes: Shape, found: tuple[Window, ...], padding: Pads) -> Shape:
     """The spatial sizes after sliding the windows."""
-    if padding in ("same", "same_lower"):
-        return tuple(
-            arith.same_out(size, w.stride) for size, w in zip(sizes, found, strict=True)
-        )
+    if padding in SAME:
+        return tuple(arith.same_out(size, w.stride) for size, w in zip(sizes, found, strict=True))
     return tuple(
         arith.window_out(size, w.kernel, w.stride, w.before + w.after, w.dilation)
         for size, w in zip(sizes, found, strict=True)
@@ -207,29 +222,60 @@ def window_shape(sizes: Shape, found: tuple[Window, ...], padding: Pads) -> Shap
 
 
 def windows_fit(
-    sizes: Shape, found: tuple[Window, ...], padding: Pads
+    sizes: Shape, found: tuple[Window, ...], padding: Pads, ceil_mode: bool = False
 ) -> Iterable[Requirement]:
-    """One requirement per axis: the padded input is at least as long as the window."""
-    if padding in ("same", "same_lower"):
+    """One requirement per axis: the padded input is at least as long as the window.
+
+    In ceil mode the window may hang over the end by less than its stride, the first one too.
+    """
+    if padding in SAME:
         return
     for axis, size, w in zip(AXIS_NAMES[len(sizes)], sizes, found, strict=True):
         padded = size + (w.before + w.after)
         covered = arith.span(w.kernel, w.dilation)
         yield Requirement(
-            padded, ">=", covered, _window_does_not_fit(axis, size, w, padded, covered),
+            padded + (w.stride - 1) if ceil_mode else padded, ">=", covered,
+            _window_does_not_fit(axis, size, w, padded, covered, ceil_mode),
             "A larger input, more padding or one pooling less would do.",
         )  # fmt: skip
 
 
 def _window_does_not_fit(
-    axis: str, size: Size, w: Window, padded: Size, covered: Size
+    axis: str, size: Size, w: Window, padded: Size, covered: Size, ceil_mode: bool
 ) -> Callable[[], str]:
     def fact() -> str:
         dilated = "" if w.dilation == 1 else f" ({covered} with dilation {w.dilation})"
-        with_padding = "" if padded is size or padded == size else f" ({padded} with its padding)"
-        return f"a window of {w.kernel}{dilated} does not fit {axis} {size}{with_padding}"
+        with_padding = "" if padded == size else f" ({padded} with its padding)"
+        at_all = f", even with ceil_mode and stride {w.stride}" if ceil_mode else ""
+        return f"a window of {w.kernel}{dilated} does not fit {axis} {size}{with_padding}{at_all}"
 
     return fact
+
+
+def resized(sizes: Shape, out: Shape, neighbours: int) -> tuple[View, ...]:
+    """The views of axes mapped to other sizes."""
+    return tuple(Resize(n, m, neighbours) for n, m in zip(sizes, out, strict=True))
+
+
+def taps_inside(
+    sizes: Shape, kernel: Any, stride: Any, padding: Pads, dilation: Any
+) -> Size:
+    """The products of a sliding window that no padding enters: those of the axes, multiplied."""
+    counts = []
+    for axis, size in enumerate(sizes):
+        own = [
+            per_axis(value, len(sizes), "window")[axis] if isinstance(value, tuple) else value
+            for value in (kernel, stride, padding, dilation)
+        ]
+        own[2] = (own[2],) if isinstance(own[2], tuple) else own[2]
+
+        def count(n: Any, own: list[Any] = own) -> Any:
+            (w,), padding = windows((n,), *own), own[2]
+            (positions,) = window_shape((n,), (w,), padding)
+            return arith.taps_inside(n, positions, w.kernel, w.stride, w.before, w.dilation)
+
+        counts.append(at_size(count, size))
+    return arith.product(counts)  # type: ignore[no-any-return]
 
 
 def divides(divisor: int, size: Size, what: str, of: str) -> Requirement:
@@ -241,10 +287,15 @@ def divides(divisor: int, size: Size, what: str, of: str) -> Requirement:
 
 
 def axis_index(axis: int, rank: int, layer: Layer) -> int:
-    """An axis number counted from the front."""
+    """The number, counted from the front, of an axis that is not the batch."""
     if not -rank <= axis < rank:
         raise ShapeError(
             f"{layer.name}: axis {axis} does not exist: the input has {rank} axes, 0 to {rank - 1}"
+        )
+    if axis % rank == 0:
+        raise ShapeError(
+            f"{layer.name}: axis {axis} is the batch, whose samples stay apart",
+            hint="The channels are axis 1.",
         )
     return axis % rank
 

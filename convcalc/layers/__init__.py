@@ -7,9 +7,9 @@ lines, because importing all files would cost a command more time than all its o
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from functools import cache
-from pathlib import Path
 
 from convcalc.layer import REGISTRY, Layer
 
@@ -20,9 +20,12 @@ _LAYER_CLASS = re.compile(r'^class \w+\([\w, ]+, name="(\w+)"\)', re.MULTILINE)
 def _modules() -> dict[str, str]:
     """The module that holds each layer."""
     found = {}
-    for file in sorted(Path(__file__).parent.glob("[!_]*.py")):
-        for name in _LAYER_CLASS.findall(file.read_text(encoding="utf-8")):
-            found[name] = f"{__name__}.{file.stem}"
+    folder = os.path.dirname(__file__)
+    for file in sorted(os.listdir(folder)):
+        if file.endswith(".py") and not file.startswith("_"):
+            with open(os.path.join(folder, file), encoding="utf-8") as text:
+                for name in _LAYER_CLASS.findall(text.read()):
+                    found[name] = f"{__name__}.{file.removesuffix('.py')}"
     return found
 
 

@@ -1,51 +1,56 @@
 """Activations: one element in, one element out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar
 
 from convcalc import arith
 from convcalc.cost import Cost, per_element
-from convcalc.layer import Layer, Shape
+from convcalc.fields import Boolean, Number
+from convcalc.layer import Layer, Shape, Weight
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activation(Layer):
-    """A function of each element; `operations` are what one element costs."""
+    """A function of each element; `each` is what one element costs."""
 
-    operations: ClassVar[dict[str, int]]
+    each: ClassVar[Cost]
+    is_elementwise = True
+    shares_storage = True
 
     def output_shape(self, x: Shape) -> Shape:
         return x
 
     def cost(self, x: Shape) -> Cost:
-        return per_element(arith.product(x), **self.operations)
+        return per_element(arith.product(x), **self.each._asdict())
 
 
 class ReLU(Activation, name="relu"):
     """max(0, x): one comparison per element. Source: Nair and Hinton 2010."""
 
-    operations = {"compares": 1}
+    each = Cost(compares=1)
     example = "relu"
 
 
 class ReLU6(Activation, name="relu6"):
     """min(max(0, x), 6): two comparisons per element. Source: Krizhevsky 2010."""
 
-    operations = {"compares": 2}
+    each = Cost(compares=2)
     example = "relu6"
 
 
 class Sigmoid(Activation, name="sigmoid"):
     """1 / (1 + exp(−x)): an exp, an add and a division per element."""
 
-    operations = {"exps": 1, "adds": 1, "divides": 1}
+    each = Cost(exps=1, adds=1, divides=1)
     example = "sigmoid"
 
 
 class Tanh(Activation, name="tanh"):
     """tanh(x): one transcendental function per element."""
 
-    operations = {"exps": 1}
+    each = Cost(exps=1)
     example = "tanh"
 
 
@@ -55,7 +60,7 @@ class GELU(Activation, name="gelu"):
     Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
     """
 
-    operations = {"multiplies": 3, "adds": 1, "exps": 1}
+    each = Cost(multiplies=3, adds=1, exps=1)
     example = "gelu"
 
 
@@ -65,7 +70,7 @@ class SiLU(Activation, name="silu"):
     Source: Ramachandran, Zoph, Le 2017, arXiv:1710.05941.
     """
 
-    operations = {"multiplies": 1, "exps": 1, "adds": 1, "divides": 1}
+    each = Cost(multiplies=1, exps=1, adds=1, divides=1)
     example = "silu"
 
 
@@ -75,7 +80,7 @@ class HardSigmoid(Activation, name="hard_sigmoid"):
     Source: Howard et al. 2019, arXiv:1905.02244, section 5.2.
     """
 
-    operations = {"adds": 1, "compares": 2, "multiplies": 1}
+    each = Cost(adds=1, compares=2, multiplies=1)
     example = "hard_sigmoid"
 
 
@@ -85,5 +90,98 @@ class HardSwish(Activation, name="hard_swish"):
     Source: Howard et al. 2019, arXiv:1905.02244, section 5.2.
     """
 
-    operations = {"adds": 1, "compares": 2, "multiplies": 2}
+    each = Cost(adds=1, compares=2, multiplies=2)
     example = "hard_swish"
+
+
+class Abs(Activation, name="abs"):
+    """|x| = max(x, −x): one comparison per element; a change of sign is no operation."""
+
+    each = Cost(compares=1)
+    example = "abs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakyReLU(Activation, name="leaky_relu"):
+    """x above 0, slope · x below: one comparison and one multiply per element.
+
+    Which elements are below is up to the data, so the multiply is counted for each; the same
+    holds for all activations with two branches.
+
+    Source: Maas, Hannun, Ng 2013, "Rectifier nonlinearities improve neural network acoustic
+    models", section 2.
+    """
+
+    slope: Number = Fraction(1, 100)
+
+    each = Cost(compares=1, multiplies=1)
+    example = "leaky_relu: 0.2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PReLU(Activation, name="prelu"):
+    """x above 0, a · x below, with a learnt: one comparison and one multiply per element.
+
+    There is an a for every channel or, with `per_channel: false`, one for all (which is the
+    default of PyTorch).
+
+    Source: He, Zhang, Ren, Sun 2015, arXiv:1502.01852, equation 1.
+    """
+
+    per_channel: Boolean = True
+
+    each = Cost(compares=1, multiplies=1)
+    example = "prelu"
+
+    def weights(self, x: Shape) -> Mapping[str, Weight]:
+        return {"weight": Weight((x[1] if self.per_channel else 1,))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ELU(Activation, name="elu"):
+    """x above 0, α · (exp(x) − 1) below: a comparison, an exp, an add and a multiply per element.
+
+    Source: Clevert, Unterthiner, Hochreiter 2015, arXiv:1511.07289, equation 15.
+    """
+
+    alpha: Number = 1
+
+    each = Cost(compares=1, exps=1, adds=1, multiplies=1)
+    example = "elu"
+
+
+class SELU(Activation, name="selu"):
+    """λ times the ELU with a fixed α: the ELU and one multiply per element.
+
+    Source: Klambauer, Unterthiner, Mayr, Hochreiter 2017, arXiv:1706.02515, equation 2.
+    """
+
+    each = Cost(compares=1, exps=1, adds=1, multiplies=2)
+    example = "selu"
+
+
+class Softplus(Activation, name="softplus"):
+    """log(1 + exp(x)): an exp, an add and a log per element.
+
+    Source: Dugas, Bengio, Bélisle, Nadeau, Garcia 2000 (NIPS).
+    """
+
+    each = Cost(exps=2, adds=1)
+    example = "softplus"
+
+
+class HardTanh(Activation, name="hard_tanh"):
+    """min(max(−1, x), 1): two comparisons per element. Source: Collobert 2004, PhD thesis."""
+
+    each = Cost(compares=2)
+    example = "hard_tanh"
+
+
+class Mish(Activation, name="mish"):
+    """x · tanh(softplus(x)): the softplus, a tanh and one multiply per element.
+
+    Source: Misra 2019, arXiv:1908.08681, section 3.
+    """
+
+    each = Cost(multiplies=1, exps=3, adds=1)
+    example = "mish"

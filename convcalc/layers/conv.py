@@ -6,19 +6,21 @@ from typing import Annotated
 
 from convcalc import arith
 from convcalc.cost import Cost, dot_products
+from convcalc.dim import Size
 from convcalc.fields import Boolean, Channels, Count, Dilation, Kernel, Padding, Pads, Stride
 from convcalc.layer import (
     Layer,
     Requirement,
     Shape,
     Weight,
-    Window,
     divides,
     spatial,
+    taps_inside,
     window_shape,
     windows,
     windows_fit,
 )
+from convcalc.view import Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,8 @@ class Conv(Layer, name="conv"):
     groups: Count = 1
     bias: Boolean = True
 
+    mixes_channels = True
+
     example = "conv: {out_channels: 64, kernel: 3, padding: 1}"
 
     def output_shape(self, x: Shape) -> Shape:
@@ -51,6 +55,10 @@ class Conv(Layer, name="conv"):
     def cost(self, x: Shape) -> Cost:
         taps = x[1] // self.groups * arith.product(w.kernel for w in self.window(x))
         return dot_products(arith.product(self.output_shape(x)), taps, self.bias)
+
+    def macs_nonpad(self, x: Shape) -> Size:
+        inside = taps_inside(x[2:], self.kernel, self.stride, self.padding, self.dilation)
+        return x[0] * self.out_channels * (x[1] // self.groups) * inside
 
     def window(self, x: Shape) -> tuple[Window, ...]:
         return windows(spatial(self, x), self.kernel, self.stride, self.padding, self.dilation)

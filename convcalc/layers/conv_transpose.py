@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from convcalc import arith
 from convcalc.cost import Cost
+from convcalc.dim import Size
 from convcalc.fields import (
     Boolean,
     Channels,
@@ -24,12 +26,12 @@ from convcalc.layer import (
     Requirement,
     Shape,
     Weight,
-    Window,
     divides,
     per_axis,
     spatial,
     windows,
 )
+from convcalc.view import Spread, View, Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +54,33 @@ class ConvTranspose(Layer, name="conv_transpose"):
     groups: Count = 1
     bias: Boolean = True
 
+    mixes_channels = True
+
     example = "conv_transpose: {out_channels: 64, kernel: 2, stride: 2}"
 
     def output_shape(self, x: Shape) -> Shape:
         return (x[0], self.out_channels, *self._sizes(x))
 
     def weights(self, x: Shape) -> Mapping[str, Weight]:
-        kernel = (w.kernel for w in self.window(x))
+        kernel = (w.kernel for w in self._windows(x))
         weight = Weight((x[1], self.out_channels // self.groups, *kernel))
         return {"weight": weight, **({"bias": Weight((self.out_channels,))} if self.bias else {})}
 
     def cost(self, x: Shape) -> Cost:
-        taps = self.out_channels // self.groups * arith.product(w.kernel for w in self.window(x))
+        taps = self.out_channels // self.groups * arith.product(w.kernel for w in self._windows(x))
         macs = arith.product(x) * taps
         return Cost(macs=macs, multiplies=macs, adds=macs)
 
-    def window(self, x: Shape) -> tuple[Window, ...]:
-        return windows(spatial(self, x), self.kernel, self.stride, self.padding, self.dilation)
+    def macs_nonpad(self, x: Shape) -> Size:
+        # the products that the padding crops away fall on no output
+        kept: Size = arith.product(
+            arith.taps_inside(out, n, w.kernel, w.stride, w.before, w.dilation)
+            for n, out, w in zip(x[2:], self._sizes(x), self._windows(x), strict=True)
+        )
+        return x[0] * x[1] * (self.out_channels // self.groups) * kept
+
+    def window(self, x: Shape) -> tuple[View, ...]:
+        return tuple(Spread(w.kernel, w.stride, w.before, w.dilation) for w in self._windows(x))
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         spatial(self, x)
@@ -77,21 +89,22 @@ class ConvTranspose(Layer, name="conv_transpose"):
             yield divides(self.groups, self.out_channels, "groups", "out_channels")
         extras = per_axis(self.output_padding, len(x) - 2, "output_padding")
         for axis, out, w, extra in zip(
-            AXIS_NAMES[len(x) - 2], self._sizes(x), self.window(x), extras, strict=True
+            AXIS_NAMES[len(x) - 2], self._sizes(x), self._windows(x), extras, strict=True
         ):
-            yield Requirement(
-                max(w.stride, w.dilation) - 1, ">=", extra,
-                lambda extra=extra, w=w: f"output_padding {extra} must be smaller than the stride "
-                f"{w.stride} or the dilation {w.dilation}",
-            )  # fmt: skip
-            yield Requirement(
-                out, ">=", 1,
-                lambda axis=axis, out=out: f"the padding crops the whole {axis}: {out} are left",
-            )  # fmt: skip
+            most = arith.maximum(w.stride, w.dilation) - 1
+            fact = "output_padding {} must be smaller than the stride {} or the dilation {}"
+            yield Requirement(most, ">=", extra, partial(fact.format, extra, w.stride, w.dilation))
+            whole = out + w.before + w.after
+            fact = "padding {} and {} crops the whole {} of {}"
+            yield Requirement(out, ">=", 1, partial(fact.format, w.before, w.after, axis, whole))
 
     def _sizes(self, x: Shape) -> Shape:
         extras = per_axis(self.output_padding, len(x) - 2, "output_padding")
         return tuple(
             arith.transposed_out(n, w.kernel, w.stride, w.before + w.after, w.dilation, extra)
-            for n, w, extra in zip(x[2:], self.window(x), extras, strict=True)
+            for n, w, extra in zip(x[2:], self._windows(x), extras, strict=True)
         )
+
+    def _windows(self, x: Shape) -> tuple[Window, ...]:
+        """The windows of the convolution that this transposes."""
+        return windows(spatial(self, x), self.kernel, self.stride, self.padding, self.dilation)

@@ -8,7 +8,8 @@ from convcalc import arith
 from convcalc.cost import Cost, dot_products
 from convcalc.errors import ShapeError
 from convcalc.fields import Axes, Boolean, Channels
-from convcalc.layer import Layer, Requirement, Shape, Weight, Window, show_shape
+from convcalc.layer import Layer, Requirement, Shape, Weight, show_shape
+from convcalc.view import IDENTITY, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,8 @@ class Linear(Layer, name="linear"):
     def cost(self, x: Shape) -> Cost:
         return dot_products(arith.product(self.output_shape(x)), x[-1], self.bias)
 
-    def window(self, x: Shape) -> tuple[Window, ...] | None:
-        return None
+    def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
+        return None if axis == len(x) - 1 else (axis, IDENTITY)
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         if self.axis is not None:

@@ -6,9 +6,11 @@ from typing import Annotated, ClassVar
 
 from convcalc import arith
 from convcalc.cost import Cost
+from convcalc.dim import Size
 from convcalc.errors import ShapeError
 from convcalc.fields import Axes
 from convcalc.layer import Layer, Requirement, Shape, axis_index, show_shape
+from convcalc.view import IDENTITY, View, Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +22,7 @@ class ElementwiseMerge(Layer):
 
     operation: ClassVar[str]
     merges = True
+    is_elementwise = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return tuple(
@@ -75,6 +78,30 @@ class Multiply(ElementwiseMerge, name="multiply"):
     example = "multiply: [[], [sigmoid]]"
 
 
+class Divide(_BinaryMerge, name="divide"):
+    """First branch over the second, element by element; axes of size 1 are repeated."""
+
+    operation = "divides"
+    example = "divide: [[], [sigmoid]]"
+
+
+class Maximum(ElementwiseMerge, name="maximum"):
+    """The largest of the branches, element by element; axes of size 1 are repeated.
+
+    Source: Goodfellow et al. 2013, arXiv:1302.4389, section 2 (maxout).
+    """
+
+    operation = "compares"
+    example = "maximum: [[], [conv: {out_channels: C, kernel: 3, padding: 1}]]"
+
+
+class Minimum(ElementwiseMerge, name="minimum"):
+    """The smallest of the branches, element by element; axes of size 1 are repeated."""
+
+    operation = "compares"
+    example = "minimum: [[], [sigmoid]]"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Concat(Layer, name="concat"):
     """The branches side by side along one axis, the channels by default; all other sizes equal.
@@ -102,12 +129,14 @@ class Concat(Layer, name="concat"):
                 if axis != joined:
                     yield _equal(self, size, due, axis, inputs)
 
+    def view(self, axis: int, index: int, *inputs: Shape) -> tuple[int, View]:
+        if axis != self._axis(inputs):
+            return axis, IDENTITY
+        return axis, Window(before=sum(x[axis] for x in inputs[:index]))
+
     def _axis(self, inputs: tuple[Shape, ...]) -> int:
         same_rank(self, inputs)
-        axis = axis_index(self.axis, len(inputs[0]), self)
-        if axis == 0:
-            raise ShapeError("concat: axis 0 is the batch, which branches share")
-        return axis
+        return axis_index(self.axis, len(inputs[0]), self)
 
 
 def same_rank(layer: Layer, inputs: tuple[Shape, ...]) -> None:
@@ -121,11 +150,11 @@ def same_rank(layer: Layer, inputs: tuple[Shape, ...]) -> None:
 
 
 def _equal(
-    layer: Layer, size: object, due: object, axis: int, inputs: tuple[Shape, ...]
+    layer: Layer, size: Size, due: Size, axis: int, inputs: tuple[Shape, ...]
 ) -> Requirement:
     def fact() -> str:
         shapes = " and ".join(map(show_shape, inputs))
         return f"{layer.name} of unequal sizes {due} and {size} on axis {axis}: {shapes}"
 
     hint = "All branches must give the same shape: look at the strides, paddings and channels."
-    return Requirement(size, "==", due, fact, hint)  # type: ignore[arg-type]
+    return Requirement(size, "==", due, fact, hint)

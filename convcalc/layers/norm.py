@@ -9,7 +9,17 @@ from convcalc import arith
 from convcalc.cost import Cost, per_element
 from convcalc.errors import ShapeError
 from convcalc.fields import Axes, Boolean, Count, Decimal, Number
-from convcalc.layer import Layer, Requirement, Shape, Weight, axis_index, show_shape
+from convcalc.layer import (
+    Layer,
+    Requirement,
+    Shape,
+    Weight,
+    axis_index,
+    divides,
+    show_shape,
+    spatial,
+)
+from convcalc.view import IDENTITY, View, Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +35,8 @@ class BatchNorm(Layer, name="batch_norm"):
     affine: Boolean = True
     eps: Annotated[int | Fraction, Decimal(positive=True)] = Fraction(1, 100_000)
 
+    is_elementwise = True
+
     example = "batch_norm"
 
     def output_shape(self, x: Shape) -> Shape:
@@ -32,7 +44,7 @@ class BatchNorm(Layer, name="batch_norm"):
 
     def weights(self, x: Shape) -> Mapping[str, Weight]:
         channels = (x[1],)
-        learnt = {"weight": Weight(channels), "bias": Weight(channels)} if self.affine else {}
+        learnt = per_channel(x) if self.affine else {}
         statistics = {
             "running_mean": Weight(channels, trainable=False),
             "running_var": Weight(channels, trainable=False),
@@ -65,9 +77,10 @@ class LocalResponseNorm(Layer, name="local_response_norm"):
         return x
 
     def cost(self, x: Shape) -> Cost:
-        return per_element(
-            arith.product(x), multiplies=2, adds=self.size, divides=1, exps=1
-        )
+        return per_element(arith.product(x), multiplies=2, adds=self.size, divides=1, exps=1)
+
+    def view(self, axis: int, index: int, x: Shape) -> tuple[int, View]:
+        return axis, Window(kernel=self.size, before=self.size // 2) if axis == 1 else IDENTITY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,19 +108,94 @@ class LayerNorm(Layer, name="layer_norm"):
         return {"weight": Weight(shape), "bias": Weight(shape)} if self.affine else {}
 
     def cost(self, x: Shape) -> Cost:
-        normalised = {axis_index(axis, len(x), self) for axis in self.axes}
-        rows = arith.product(size for axis, size in enumerate(x) if axis not in normalised)
-        elements = arith.product(x)
-        affine = 1 if self.affine else 0
-        return Cost(
-            multiplies=elements * (2 + affine),
-            adds=elements * (3 + affine) - rows,
-            divides=rows * 3,
-            exps=rows,
-        )
+        over = {axis_index(axis, len(x), self) for axis in self.axes}
+        rows = arith.product(size for axis, size in enumerate(x) if axis not in over)
+        return normalised(x, rows, self.affine)
+
+    def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
+        over = {axis_index(axis, len(x), self) for axis in self.axes}
+        return None if axis in over else (axis, IDENTITY)
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         axis_sizes(self, self.axes, x)
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupNorm(Layer, name="group_norm"):
+    """Group normalisation, over `groups` groups of channels and all positions: the shape stays.
+
+    For each of the N·groups rows what layer_norm costs; then, if affine, one multiply and one add
+    per element.
+
+    Source: Wu and He 2018, arXiv:1803.08494, equations 1, 2, 6 and 7.
+    """
+
+    groups: Count
+    affine: Boolean = True
+    eps: Annotated[int | Fraction, Decimal(positive=True)] = Fraction(1, 100_000)
+
+    example = "group_norm: 32"
+
+    def output_shape(self, x: Shape) -> Shape:
+        return x
+
+    def weights(self, x: Shape) -> Mapping[str, Weight]:
+        return per_channel(x) if self.affine else {}
+
+    def cost(self, x: Shape) -> Cost:
+        return normalised(x, x[0] * self.groups, self.affine)
+
+    def window(self, x: Shape) -> None:
+        return None
+
+    def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
+        return None if axis else (axis, IDENTITY)
+
+    def requirements(self, x: Shape) -> Iterable[Requirement]:
+        hint = "in_channels must be a multiple of groups."
+        yield divides(self.groups, x[1], "groups", "in_channels")._replace(hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceNorm(Layer, name="instance_norm"):
+    """Instance normalisation, over all positions of each channel of each sample: the shape stays.
+
+    For each of the N·C rows what layer_norm costs; then, if affine, one multiply and one add per
+    element. With `running_statistics`, which are buffers of 2·C values, it is a batch_norm at
+    inference and costs as much. PyTorch's default is `affine: false`.
+
+    Source: Ulyanov, Vedaldi, Lempitsky 2016, arXiv:1607.08022, section 2.
+    """
+
+    affine: Boolean = True
+    running_statistics: Boolean = False
+    eps: Annotated[int | Fraction, Decimal(positive=True)] = Fraction(1, 100_000)
+
+    example = "instance_norm"
+
+    def output_shape(self, x: Shape) -> Shape:
+        return x
+
+    def weights(self, x: Shape) -> Mapping[str, Weight]:
+        if self.running_statistics:
+            return BatchNorm(affine=self.affine).weights(x)
+        return per_channel(x) if self.affine else {}
+
+    def cost(self, x: Shape) -> Cost:
+        if self.running_statistics:
+            return BatchNorm(affine=self.affine).cost(x)
+        return normalised(x, x[0] * x[1], self.affine)
+
+    def window(self, x: Shape) -> tuple[View, ...] | None:
+        return super().window(x) if self.running_statistics else None
+
+    def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
+        apart = axis < 2 or self.running_statistics
+        return (axis, IDENTITY) if apart else None
+
+    def requirements(self, x: Shape) -> Iterable[Requirement]:
+        spatial(self, x)
         return ()
 
 
@@ -119,6 +207,8 @@ class Scale(Layer, name="scale"):
     """
 
     axes: Annotated[Any, Axes()] = (1,)
+
+    is_elementwise = True
 
     example = "scale"
 
@@ -136,12 +226,28 @@ class Scale(Layer, name="scale"):
         return ()
 
 
+def per_channel(x: Shape) -> dict[str, Weight]:
+    """A learnt factor and a shift for every channel."""
+    return {"weight": Weight((x[1],)), "bias": Weight((x[1],))}
+
+
+def normalised(x: Shape, rows: Any, affine: bool) -> Cost:
+    """What it costs to bring `rows` rows to mean 0 and variance 1; LayerNorm lists the steps."""
+    elements = arith.product(x)
+    more = 1 if affine else 0
+    return Cost(
+        multiplies=elements * (2 + more),
+        adds=elements * (3 + more) - rows,
+        divides=rows * 3,
+        exps=rows,
+    )
+
+
 def axis_sizes(layer: Layer, axes: tuple[int, ...], x: Shape) -> Shape:
-    """The sizes of the axes named, which must differ and leave the batch out."""
+    """The sizes of the axes named, all different."""
     found = [axis_index(axis, len(x), layer) for axis in axes]
-    if 0 in found or len(set(found)) < len(found):
+    if len(set(found)) < len(found):
         raise ShapeError(
-            f"{layer.name}: axes {list(axes)} of {show_shape(x)} must differ "
-            "and leave out the batch, axis 0"
+            f"{layer.name}: axes {show_shape(axes)} of {show_shape(x)} name one axis twice"
         )
     return tuple(x[axis] for axis in found)

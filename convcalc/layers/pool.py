@@ -2,22 +2,24 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from convcalc import arith
-from convcalc.cost import Cost, per_element
+from convcalc.cost import Cost
 from convcalc.fields import Boolean, Dilation, Padding, Pads, PerAxis, PoolKernel, Whole
 from convcalc.layer import (
     AXIS_NAMES,
+    SAME,
     Layer,
     Requirement,
     Shape,
-    Window,
     spatial,
     window_shape,
     windows,
     windows_fit,
 )
+from convcalc.view import Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class _Pool(Layer):
 
     def output_shape(self, x: Shape) -> Shape:
         found = self.window(x)
-        if self.ceil_mode and self.padding not in ("same", "same_lower"):
+        if self.ceil_mode and self.padding not in SAME:
             sizes = tuple(
                 arith.window_out_ceil(n, w.kernel, w.stride, w.before, w.after, w.dilation)
                 for n, w in zip(x[2:], found, strict=True)
@@ -47,17 +49,18 @@ class _Pool(Layer):
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         found = self.window(x)
-        for axis, w in zip(AXIS_NAMES[len(x) - 2], found, strict=True):
-            for pad in (w.before, w.after) if isinstance(self.padding, (int, tuple)) else ():
-                # a window wholly inside the padding would have no maximum and no mean
-                yield Requirement(
-                    arith.span(w.kernel, w.dilation), ">=", pad + 1,
-                    lambda axis=axis, w=w, pad=pad: f"padding {pad} before or after the {axis} "
-                    f"must be smaller than the pooling window {w.kernel}",
-                )  # fmt: skip
-        yield from windows_fit(x[2:], found, self.padding)
+        if self.padding in SAME:
+            return
+        for axis, w in zip(AXIS_NAMES[len(found)], found, strict=True):
+            pad = arith.maximum(w.before, w.after)
+            covered = arith.span(w.kernel, w.dilation)
+            # a window wholly inside the padding would have no maximum and no mean; that rules
+            # out less than PyTorch, which wants half a window at most, and as much as Caffe
+            fact = "padding {} before or after the {} must be smaller than the pooling window {}"
+            yield Requirement(covered, ">=", pad + 1, partial(fact.format, pad, axis, covered))
+        yield from windows_fit(x[2:], found, self.padding, self.ceil_mode)
 
-    def _window_elements(self, x: Shape) -> object:
+    def _window_elements(self, x: Shape) -> Any:
         return arith.product(w.kernel for w in self.window(x))
 
 
@@ -65,7 +68,7 @@ class _Pool(Layer):
 class MaxPool(_Pool, name="max_pool"):
     """Maximum over windows: (N, C, *n) → (N, C, *o); the padding never wins.
 
-    k − 1 comparisons for a window of k elements.
+    k − 1 comparisons for a window of k elements, padding among them.
 
     Source: Dumoulin and Visin 2016, arXiv:1603.07285, relationship 7; ceil mode as PyTorch's,
     which drops windows that start in the padding after the input.
@@ -77,15 +80,15 @@ class MaxPool(_Pool, name="max_pool"):
 
     def cost(self, x: Shape) -> Cost:
         elements = self._window_elements(x)
-        return Cost(compares=arith.product(self.output_shape(x)) * (elements - 1))  # type: ignore[operator]
+        return Cost(compares=arith.product(self.output_shape(x)) * (elements - 1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class AvgPool(_Pool, name="avg_pool"):
     """Mean over windows: (N, C, *n) → (N, C, *o).
 
-    k − 1 adds and 1 division for a window of k elements. `count_include_pad` says whether the
-    padding's zeros enter the mean, which changes its value and not its cost.
+    k − 1 adds and 1 division for a window of k elements, padding among them. `count_include_pad`
+    says whether the padding's zeros enter the mean, which changes its value and not its cost.
 
     Source: Dumoulin and Visin 2016, arXiv:1603.07285, relationship 7; ceil mode as PyTorch's.
     """
@@ -97,4 +100,4 @@ class AvgPool(_Pool, name="avg_pool"):
     def cost(self, x: Shape) -> Cost:
         elements = self._window_elements(x)
         outputs = arith.product(self.output_shape(x))
-        return Cost(adds=outputs * (elements - 1), divides=per_element(outputs, divides=1).divides)  # type: ignore[operator]
+        return Cost(adds=outputs * (elements - 1), divides=outputs)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Annotated, Any
 
 from convcalc import arith
@@ -14,12 +15,12 @@ from convcalc.layer import (
     Layer,
     Requirement,
     Shape,
-    Window,
     axis_index,
     per_axis,
     show_shape,
     spatial,
 )
+from convcalc.view import IDENTITY, View, Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,9 @@ class _Free(Layer):
 class Identity(_Free, name="identity"):
     """x: passes its input on."""
 
+    is_view = True
+    shares_storage = True
+
     example = "identity"
 
 
@@ -48,24 +52,33 @@ class Dropout(_Free, name="dropout"):
 
     rate: Annotated[int | Fraction, Decimal(0, 1)] = Fraction(1, 2)
 
+    is_view = True
+    shares_storage = True
+
     example = "dropout: 0.5"
 
 
 class Flatten(_Free, name="flatten"):
     """All axes but the batch in one: (N, C, *n) → (N, C·Πn)."""
 
+    is_view = True
+    shares_storage = True
+
     example = "flatten"
 
     def output_shape(self, x: Shape) -> Shape:
         return (x[0], arith.product(x[1:]))
 
-    def window(self, x: Shape) -> tuple[Window, ...] | None:
+    def window(self, x: Shape) -> None:
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Permute(_Free, name="permute"):
-    """The axes in another order: output axis i is input axis axes[i]; the batch stays first."""
+    """The axes in another order: output axis i is input axis axes[i]; the batch stays first.
+
+    Source: as PyTorch's `permute` and ONNX's Transpose.
+    """
 
     axes: Annotated[Any, Axes()]
 
@@ -74,10 +87,17 @@ class Permute(_Free, name="permute"):
     def output_shape(self, x: Shape) -> Shape:
         return tuple(x[axis] for axis in self.axes)
 
+    def view(self, axis: int, index: int, x: Shape) -> tuple[int, View]:
+        return self._order(x).index(axis), IDENTITY
+
+    def _order(self, x: Shape) -> list[int]:
+        return [axis + len(x) if axis < 0 else axis for axis in self.axes]
+
     def requirements(self, x: Shape) -> Iterable[Requirement]:
-        if sorted(self.axes) != list(range(len(x))) or self.axes[0] != 0:
+        rank, order = len(x), self._order(x)
+        if sorted(order) != list(range(rank)) or order[0] != 0:
             raise ShapeError(
-                f"permute: {list(self.axes)} is no order of the axes 0 to {len(x) - 1} of "
+                f"permute: {show_shape(self.axes)} is no order of the axes 0 to {rank - 1} of "
                 f"{show_shape(x)} with the batch, 0, first"
             )
         return ()
@@ -99,6 +119,10 @@ class Crop(_Free, name="crop"):
     def output_shape(self, x: Shape) -> Shape:
         return (*x[:2], *per_axis(self.size, len(spatial(self, x)), "size"))
 
+    def window(self, x: Shape) -> tuple[Window, ...]:
+        kept = self.output_shape(x)[2:]
+        return tuple(Window(before=-((n - m) // 2)) for n, m in zip(x[2:], kept, strict=True))
+
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         sizes = spatial(self, x)
         if self.size is None:
@@ -106,11 +130,8 @@ class Crop(_Free, name="crop"):
         for axis, size, due in zip(
             AXIS_NAMES[len(sizes)], sizes, per_axis(self.size, len(sizes), "size"), strict=True
         ):
-            yield Requirement(
-                size, ">=", due,
-                lambda axis=axis, size=size, due=due: f"crop to {axis} {due} of {axis} {size}",
-                "A crop cannot enlarge.",
-            )  # fmt: skip
+            fact = partial("crop to {0} {2} of {0} {1}".format, axis, size, due)
+            yield Requirement(size, ">=", due, fact, "A crop cannot enlarge.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,18 +155,22 @@ class Slice(_Free, name="slice"):
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         axis = axis_index(self.axis, len(x), self)
-        if axis == 0:
-            raise ShapeError("slice: axis 0 is the batch, which stays whole")
         size = x[axis]
         start, stop = self._range(size)
 
         def fact() -> str:
-            return f"slice from {start} to {stop} of axis {axis}, which has {size} positions"
+            end = "the end" if self.stop is None else self.stop
+            return f"slice from {self.start} to {end} of axis {axis}, which has {size} positions"
 
         hint = "0 ≤ start < stop ≤ size is due."
         yield Requirement(start, ">=", 0, fact, hint)
         yield Requirement(stop, ">=", start + 1, fact, hint)
         yield Requirement(size, ">=", stop, fact, hint)
+
+    def view(self, axis: int, index: int, x: Shape) -> tuple[int, View]:
+        if axis != axis_index(self.axis, len(x), self):
+            return axis, IDENTITY
+        return axis, Window(stride=self.step, before=-self._range(x[axis])[0])
 
     def _range(self, size: Any) -> tuple[Any, Any]:
         ends = (self.start, size if self.stop is None else self.stop)

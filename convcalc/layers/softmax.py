@@ -1,42 +1,70 @@
-"""Softmax."""
+"""Softmax and its logarithm."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from convcalc import arith
 from convcalc.cost import Cost
 from convcalc.fields import Axes
 from convcalc.layer import Layer, Requirement, Shape, axis_index
+from convcalc.view import IDENTITY, View
 
 
 @dataclass(frozen=True, kw_only=True)
-class Softmax(Layer, name="softmax"):
-    """exp(x − max) / Σ exp(x − max) along one axis, the channels by default: the shape stays.
+class _Softmax(Layer):
+    """Σ exp(x − max) along one axis, the channels by default: the shape stays.
 
-    For each row of n elements: n − 1 comparisons, n subtractions, n exps, n − 1 adds and
-    n divisions.
+    For each row of n elements: n − 1 comparisons, n subtractions, n exps and n − 1 adds.
     """
 
     axis: Annotated[int, Axes(single=True)] = 1
 
-    example = "softmax"
     example_input = "[C]"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
 
     def cost(self, x: Shape) -> Cost:
-        elements = arith.product(x)
+        elements, rows = arith.product(x), self._rows(x)
+        return Cost(compares=elements - rows, adds=2 * elements - rows, exps=elements)
+
+    def _rows(self, x: Shape) -> Any:
         along = axis_index(self.axis, len(x), self)
-        rows = arith.product(size for axis, size in enumerate(x) if axis != along)
-        return Cost(
-            compares=elements - rows,
-            adds=2 * elements - rows,
-            exps=elements,
-            divides=elements,
-        )
+        return arith.product(size for axis, size in enumerate(x) if axis != along)
+
+    def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
+        return None if axis == axis_index(self.axis, len(x), self) else (axis, IDENTITY)
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         axis_index(self.axis, len(x), self)
         return ()
+
+
+class Softmax(_Softmax, name="softmax"):
+    """exp(x − max) / Σ exp(x − max) along one axis, the channels by default: the shape stays.
+
+    For each row of n elements: n − 1 comparisons, n subtractions, n exps, n − 1 adds and
+    n divisions.
+    """
+
+    example = "softmax"
+
+    def cost(self, x: Shape) -> Cost:
+        return super().cost(x)._replace(divides=arith.product(x))
+
+
+class LogSoftmax(_Softmax, name="log_softmax"):
+    """x − max − log Σ exp(x − max) along one axis, the channels by default: the shape stays.
+
+    For each row of n elements: n − 1 comparisons, n subtractions, n exps, n − 1 adds, a log and
+    n subtractions more.
+    """
+
+    example = "log_softmax"
+
+    def cost(self, x: Shape) -> Cost:
+        shared = super().cost(x)
+        return shared._replace(
+            adds=shared.adds + arith.product(x), exps=shared.exps + self._rows(x)
+        )

@@ -2,28 +2,69 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from fractions import Fraction
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
 from convcalc import arith
 from convcalc.cost import Cost, per_element
+from convcalc.dim import Dim
 from convcalc.errors import ShapeError
-from convcalc.fields import Choice, Decimal, LayerName, PerAxis, Sizes
-from convcalc.layer import AXIS_NAMES, Layer, Requirement, Shape, Window, per_axis, spatial
+from convcalc.fields import Boolean, Choice, Decimal, LayerName, PerAxis, Sizes, show
+from convcalc.layer import AXIS_NAMES, Layer, Requirement, Shape, per_axis, resized, spatial
+from convcalc.view import Reach, View, whole
+
+_AXES_OF_MODE = {"bilinear": 2, "bicubic": 2, "trilinear": 3}
+_NEIGHBOURS = {"nearest": 1, "cubic": 4, "bicubic": 4}
+"""Along each axis; all other modes are linear and weigh 2."""
+
+
+class AlignedResize(NamedTuple):
+    """The whole axis mapped to another size, first on first and last on last position.
+
+    Output i lies at i·(size − 1)/(out − 1), between the `neighbours` that are weighed.
+    """
+
+    size: Any
+    out: Any
+    neighbours: int
+
+    def reach(self, before: Reach) -> Reach | None:
+        """As many inputs as are weighed; the start is that of output 0."""
+        if isinstance(self.size, Dim) or isinstance(self.out, Dim):
+            return None
+        first, last = self.reads(0, 0)
+        step = Fraction(self.size - 1, max(self.out - 1, 1))
+        return before._replace(
+            size=before.size + before.stride * (last - first),
+            stride=whole(before.stride * step),
+            start=before.start + before.stride * first,
+        )
+
+    def reads(self, first: int, last: int) -> tuple[int, int]:
+        low, high = (i * (self.size - 1) // max(self.out - 1, 1) for i in (first, last))
+        more = self.neighbours // 2
+        return low - (more - 1), high + more
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upsample(Layer, name="upsample"):
     """Enlarges the spatial axes by a factor, to a size, or to that of another layer (`like`).
 
-    `nearest` repeats elements and computes nothing. `linear` (bilinear over two axes, trilinear
-    over three) is a weighted mean of 2 neighbours per axis: for d axes 2^d multiplies and
-    2^d − 1 adds per output.
+    `nearest` repeats elements and computes nothing. `linear`, which over two axes may be called
+    `bilinear` and over three `trilinear`, is a weighted mean of 2 neighbours per axis: for d axes
+    2^d multiplies and 2^d − 1 adds per output. `cubic`, over two axes `bicubic`, weighs 4 per axis:
+    4^d multiplies and 4^d − 1 adds. The weights are constants of the two sizes. `align_corners`
+    lays the corner elements on each other, not the corners of the image; it costs the same.
+
+    Source: Keys 1981, "Cubic convolution interpolation for digital image processing", for cubic.
     """
 
     scale: Annotated[Any, PerAxis(Decimal(positive=True))] = None
     size: Sizes = None
     like: LayerName = None
-    mode: Annotated[str, Choice(("nearest", "linear", "bilinear"))] = "nearest"
+    mode: Annotated[str, Choice(("nearest", "linear", "cubic", *_AXES_OF_MODE))] = "nearest"
+    align_corners: Boolean = False
 
     example = "upsample: 2"
 
@@ -37,18 +78,36 @@ class Upsample(Layer, name="upsample"):
     def cost(self, x: Shape) -> Cost:
         if self.mode == "nearest":
             return Cost()
-        neighbours = 2 ** len(x[2:])
+        neighbours = self._neighbours ** len(x[2:])
         outputs = arith.product(self.output_shape(x))
         return per_element(outputs, multiplies=neighbours, adds=neighbours - 1)
 
-    def window(self, x: Shape) -> tuple[Window, ...] | None:
-        return None
+    def window(self, x: Shape) -> tuple[View, ...] | None:
+        found = resized(x[2:], self.output_shape(x)[2:], self._neighbours)
+        if found is None or not self.align_corners:
+            return found
+        sizes = zip(x[2:], self.output_shape(x)[2:], strict=True)
+        return tuple(AlignedResize(n, m, self._neighbours) for n, m in sizes)
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
-        spatial(self, x)
+        rank = len(spatial(self, x))
         if (self.size is None) == (self.scale is None):
             raise ShapeError("upsample needs either a scale, or a size, or like: a layer's name")
-        for axis, out in zip(AXIS_NAMES[len(x) - 2], self.output_shape(x)[2:], strict=True):
-            yield Requirement(
-                out, ">=", 1, lambda axis=axis, out=out: f"upsample leaves no {axis}: {out}"
+        due = _AXES_OF_MODE.get(self.mode, rank)
+        if due != rank:
+            raise ShapeError(
+                f"mode {self.mode} is over {due} spatial axes, and the input has {rank}",
+                hint=f"mode: {'cubic' if self.mode == 'bicubic' else 'linear'} is over any number.",
             )
+        if self.align_corners and self.mode == "nearest":
+            raise ShapeError(
+                "align_corners says where to interpolate, and mode nearest repeats elements",
+                hint="mode: linear interpolates.",
+            )
+        for axis, size, out in zip(AXIS_NAMES[rank], x[2:], self.output_shape(x)[2:], strict=True):
+            fact = partial("scale {} leaves nothing of {} {}".format, show(self.scale), axis, size)
+            yield Requirement(out, ">=", 1, fact)
+
+    @property
+    def _neighbours(self) -> int:
+        return _NEIGHBOURS.get(self.mode, 2)
