@@ -19,7 +19,10 @@ class Operation:
         ShapeError: the layer does not fit the shapes, whatever values their symbols have.
     """
 
-    __slots__ = ("_buffers", "_cost", "_params", "inputs", "layer", "output_shape", "undecided")
+    __slots__ = (
+        "_buffers", "_cost", "_macs_nonpad", "_params", "inputs", "layer", "output_shape",
+        "undecided",
+    )  # fmt: skip
 
     def __init__(self, layer: Layer, inputs: tuple[Shape, ...]) -> None:
         undecided = []
@@ -34,6 +37,7 @@ class Operation:
         self.output_shape = layer.output_shape(*inputs)
         self.undecided: tuple[Requirement, ...] = tuple(undecided)
         self._cost: Cost | None = None
+        self._macs_nonpad: Size | None = None
         self._params: Size | None = None
         self._buffers: Size | None = None
 
@@ -43,6 +47,13 @@ class Operation:
         if self._cost is None:
             self._cost = self.layer.cost(*self.inputs)
         return self._cost
+
+    @property
+    def macs_nonpad(self) -> Size:
+        """The MACs without the products with a padded zero."""
+        if self._macs_nonpad is None:
+            self._macs_nonpad = self.layer.macs_nonpad(*self.inputs)
+        return self._macs_nonpad
 
     @property
     def params(self) -> Size:
@@ -176,6 +187,8 @@ class Module:
             for child in module.children:
                 if child.name is None:
                     kind = child.kind
+                    if kind[-1].isdigit():
+                        kind += "_"  # relu6_1, where relu61 would read as a number
                     count = counts.get(kind, 0) + 1
                     while f"{kind}{count}" in taken:
                         count += 1
@@ -192,8 +205,9 @@ class Graph:
     values of the symbols only, each with the node that makes it.
     """
 
-    def __init__(self, root: Module, inputs: list[Node]) -> None:
+    def __init__(self, root: Module, inputs: list[Node], title: str = "") -> None:
         self.root = root
+        self.title = title
         self.inputs = inputs
         self.nodes: list[Node] = []
         self.outputs: list[Node] = []

@@ -1,0 +1,1 @@
+"""The spec language: YAML or Python values → positions, expressions, blocks → graph."""

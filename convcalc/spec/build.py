@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from convcalc.dim import Dim, symbol
 from convcalc.errors import ConvcalcError, SpecError, UsageError, did_you_mean, shorten
-from convcalc.fields import Whole, show
+from convcalc.fields import MAX_SIZE, Whole, show
 from convcalc.graph import Graph, Module, Node, Operation
-from convcalc.layer import Layer, Shape, show_shape
+from convcalc.layer import Layer, Shape, fields, show_shape
 from convcalc.layers import layer_names
 from convcalc.spec.document import Spec, spec_place
-from convcalc.spec.entries import Block, BlockCall, Entry, LayerCall, MergeCall, is_entry_name
+from convcalc.spec.entries import (
+    Block,
+    BlockCall,
+    Call,
+    Entry,
+    EntryReader,
+    LayerCall,
+    MergeCall,
+    check_entry_name,
+)
+from convcalc.spec.forecast import Forecast
 from convcalc.spec.tree import Where, fail, from_python
-from convcalc.spec.values import Env, Template, Value, Word
+from convcalc.spec.values import Env, Template, Value, Word, Work
 
 MAX_NODES = 1_000_000
+MAX_BLOCKS = 100_000
 MAX_STEPS = 3_000_000
 MAX_BLOCK_DEPTH = 100
 MAX_DEPTH = 1_000
 """Levels of blocks, groups, loops and branches inside each other, all together."""
+MAX_FORM = 1_000
+MAX_ATOMS = 200
+MAX_TERMS = 10_000
+"""Of a network with symbols: the characters of a size's closed form; the different symbols and
+roundings in all sizes; the terms of the costs, of one operation and of all. Closed forms of more
+take long to add up, and nobody reads them."""
 
 SIZE = Whole(1, symbolic=True)
 _COUNT = Whole(0)
@@ -34,6 +51,7 @@ class Bindings:
         self.spec = spec
         self.given: dict[str, Value | Dim] = {}
         self.values: dict[str, Any] = {"N": 1}
+        self.work = Work()
         self._open: list[str] = []
         for name, value in overrides.items():
             self._override(name, value)
@@ -42,11 +60,11 @@ class Bindings:
         known = [n for n in self.spec.variables if n in self.spec.read]
         if name != "N" and name not in known:
             fact = (
-                f"nothing reads the variable '{name}'"
+                f"nothing reads the variable '{shorten(name)}'"
                 if name in self.spec.variables
                 else f"unknown variable '{shorten(name)}'"
             )
-            listed = ", ".join(["N", *known])
+            listed = shorten(", ".join(["N", *known]), 200)
             raise UsageError(
                 fact, hint=did_you_mean(name, ["N", *known]) or f"This spec has {listed}."
             )
@@ -54,7 +72,7 @@ class Bindings:
         try:
             given = value if isinstance(value, Dim) else Value(from_python(value, place))
             if name == "N":
-                due = given if isinstance(given, Dim) else given.evaluate(Env(self))
+                due = given if isinstance(given, Dim) else self._evaluate(given)
                 self.values["N"] = SIZE.read(due)
             else:
                 self.given[name] = given
@@ -83,11 +101,14 @@ class Bindings:
                 raise fail(f"more than {MAX_BLOCK_DEPTH} variables in a chain", given.where)
             self._open.append(name)
             try:
-                value = given.evaluate(Env(self))
+                value = self._evaluate(given)
             finally:
                 self._open.pop()
         self.values[name] = value
         return value
+
+    def _evaluate(self, value: Value) -> Any:
+        return value.evaluate(Env(self, work=self.work.spend))
 
 
 def build(spec: Spec, overrides: Mapping[str, Any]) -> Graph:
@@ -115,44 +136,55 @@ class _Builder:
         self.layers: dict[Layer, Layer] = {}
         self.operations: dict[tuple[int, tuple[Shape, ...]], Operation] = {}
         self.steps = 0
+        self.blocks = 0
         self.depth = 0
         self.block_depth = 0
-        self.sizes: dict[int, int] = {}
+        self.forecast = Forecast(bindings)
+        self.sizes: set[Dim] = set()
+        self.atoms: set[object] = set()
+        self.terms = 0
         self.root = Module("network", None, None, "", None)
-        self.graph = Graph(self.root, [])
+        self.graph = Graph(self.root, [], spec.title)
         self.nodes = self.graph.nodes
+        self.failed: Module | None = None
 
     # -- the whole --------------------------------------------------------------------------------
 
     def build(self) -> Graph:
         spec = self.spec
-        if not spec.inputs:
-            raise SpecError(f"{spec.name}: no input", hint="For instance input: [3, H, W].")
         if not spec.layers:
-            raise SpecError(
-                f"{spec.name}: no layers", hint="A file without layers can only be extended."
-            )
-        env = Env(self.bindings, self.root)
+            raise fail("no layers", spec.where, "A spec without layers: can only be extended.")
+        if not spec.inputs:
+            raise fail("no input", spec.where, "For instance input: [3, H, W].")
+        env = Env(self.bindings, self.root, self.bindings.work.spend)
         self._inputs(env)
         try:
-            least = self._least_nodes(spec.layers)
-            if least > MAX_NODES:
-                raise fail(
-                    f"the network has at least {_amount(least)} layers; {MAX_NODES:,} are the limit",
-                    spec.layers_where,  # type: ignore[arg-type]
-                )
+            least = self.forecast.layers(spec.layers, env, frozenset())
+            self._check_amount(least, 0, spec.where)
             last = self._run(spec.layers, self.root, env, self.graph.inputs[0])
             self._finish(env, last)
         except ConvcalcError as error:
-            self.root.name_children()
-            error.partial = self.graph  # type: ignore[attr-defined]
-            scope = getattr(error, "scope", None)
-            if scope is not None:
-                label = getattr(error, "label", "")
-                error.located(path=".".join(part for part in (scope.path, label) if part))
+            error.located(path=self._failed_path())
+            error.partial = self.graph
             raise
         self.root.name_children()
         return self.graph
+
+    def _failed_path(self) -> str:
+        """The path of the layer or the block in which an error arose, all others named too."""
+        failed = self.failed
+        if failed is None or failed.parent is None:
+            self.root.name_children()
+            return ""
+        # a layer that could not be made has the name that it would have had
+        siblings = failed.parent.children
+        missing = not siblings or siblings[-1] is not failed
+        if missing:
+            siblings.append(failed)
+        self.root.name_children()
+        if missing:
+            siblings.pop()
+        return failed.path
 
     def _inputs(self, env: Env) -> None:
         for name, values in self.spec.inputs.items():
@@ -161,6 +193,7 @@ class _Builder:
                 size = value.evaluate(env)
                 try:
                     sizes.append(SIZE.read(size))
+                    self._terms(sizes)
                 except ConvcalcError as error:
                     raise error.located(str(value.where)) from None
             shape = (self.bindings["N"], *sizes)
@@ -175,13 +208,13 @@ class _Builder:
             graph.outputs = [last]
         else:
             for template in self.spec.outputs:
-                node = self._named(template.fill(env), template.where, self.root, None)
+                node = self._named(template.fill(env), template.where, self.root, None, env)
                 if node.operation is None:
                     raise fail(f"the output '{template.text}' is an input", template.where)
                 if node not in graph.outputs:
                     graph.outputs.append(node)
         if not graph.nodes or last.operation is None:
-            raise SpecError(f"{self.spec.name}: no layers are left")
+            raise fail("no layers are left", self.spec.where, "Not one entry makes a layer here.")
         needed = graph.needed()
         for node in graph.inputs:
             if node not in needed:
@@ -197,13 +230,23 @@ class _Builder:
                 )
         else:
             self.root.name_children()
-            dropped = graph.keep_only(needed)
-            if dropped:
-                names = ", ".join(node.path for node in dropped[:3])
-                more = f" and {len(dropped) - 3} more" if len(dropped) > 3 else ""
-                graph.notes.append(
-                    f"{len(dropped)} layers that no output needs are left out: {names}{more}"
-                )
+            self._drop_unneeded(needed)
+
+    def _drop_unneeded(self, needed: set[Node]) -> None:
+        dropped = self.graph.keep_only(needed)
+        if not dropped:
+            return
+        # weights whose owner is gone belong to the first of those left that share them
+        heirs: dict[Node, Node] = {}
+        for node in self.graph.nodes:
+            if node.owner not in needed:
+                node.owner = heirs.setdefault(node.owner, node)
+        names = ", ".join(node.path for node in dropped[:3])
+        more = f" and {len(dropped) - 3:,} more" if len(dropped) > 3 else ""
+        many = "1 layer that no output needs is" if len(dropped) == 1 else (
+            f"{len(dropped):,} layers that no output needs are"
+        )  # fmt: skip
+        self.graph.notes.append(f"{many} left out: {names}{more}")
 
     # -- entries ----------------------------------------------------------------------------------
 
@@ -216,8 +259,10 @@ class _Builder:
     def _nested(self, entries: list[Entry], scope: Module, env: Env, tensor: Node) -> Node:
         """Run entries one level further in."""
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise SpecError(f"blocks and groups nested more than {MAX_DEPTH:,} levels deep")
+        if self.depth > MAX_DEPTH and entries:
+            raise fail(
+                f"blocks and groups nested more than {MAX_DEPTH:,} levels deep", entries[0].where
+            )
         for entry in entries:
             tensor = self._entry(entry, scope, env, tensor)
         self.depth -= 1
@@ -249,7 +294,10 @@ class _Builder:
                 return self._call(entry, scope, env, tensor_in, sources)
             return self._marked_call(entry, scope, env, tensor_in, sources)
         if sources is not None and len(sources) > 1:
-            raise fail(f"a {entry.form} takes one input", entry.where)
+            raise fail(
+                f"a {entry.form} takes one input", entry.where,
+                "Merge them first, with add or concat.",
+            )  # fmt: skip
         if entry.form == "group":
             return self._nested(entry.body, scope, env, tensor_in)
         return self._loop(entry, scope, env, tensor_in)
@@ -297,18 +345,20 @@ class _Builder:
         if len(first) != len(made):
             raise fail(f"{fact}: {len(first)} and {len(made)} layers", entry.share.where)
         for owner, node in zip(first, made, strict=True):
-            if owner.kind != node.kind:
-                raise fail(f"{fact}: {owner.kind} and {node.kind}", entry.share.where)
-            weights = [n.op.layer.weights(*n.op.inputs) for n in (owner, node)]
-            if weights[0] != weights[1]:
-                shapes = " and ".join(
-                    ", ".join(show_shape(weight.shape) for weight in w.values()) for w in weights
-                )
-                raise fail(
-                    f"{fact}: the weights of {node.kind} have the shapes {shapes}",
-                    entry.share.where,
-                )
+            if owner.operation is not node.operation:
+                self._check_equal(owner, node, fact, entry.share.where)
             node.owner = owner.owner
+
+    def _check_equal(self, owner: Node, node: Node, fact: str, where: Where) -> None:
+        """Raise unless two nodes can use the same weights."""
+        if owner.kind != node.kind:
+            raise fail(f"{fact}: {owner.kind} and {node.kind}", where)
+        weights = [n.op.layer.weights(*n.op.inputs) for n in (owner, node)]
+        if weights[0] != weights[1]:
+            shapes = " and ".join(
+                ", ".join(show_shape(weight.shape) for weight in w.values()) for w in weights
+            )
+            raise fail(f"{fact}: the weights of {node.kind} have the shapes {shapes}", where)
 
     # -- calls ------------------------------------------------------------------------------------
 
@@ -334,9 +384,7 @@ class _Builder:
             env.shape = inputs[0].shape if sources else tensor.shape
         return self._layer(entry, call, scope, env, inputs, explicit)
 
-    def _bind(self, entry: Entry, name: str) -> Any:
-        from convcalc.spec.entries import EntryReader
-
+    def _bind(self, entry: Entry, name: str) -> Call:
         return EntryReader(self.spec.blocks).bind(entry, name, entry.where)
 
     def _target(self, entry: Entry, env: Env) -> str:
@@ -349,9 +397,7 @@ class _Builder:
         if not isinstance(value, Word):
             if known:
                 return key
-            raise fail(
-                f"'{key}' is {show(value)} here, no layer and no block", entry.where
-            )
+            raise fail(f"'{key}' is {show(value)} here, no layer and no block", entry.where)
         if known:
             raise fail(
                 f"'{key}' is the word '{shorten(value)}' here, and also a layer or a block",
@@ -369,8 +415,8 @@ class _Builder:
     def _explicit_name(self, entry: Entry, env: Env) -> str:
         assert entry.name is not None
         name = entry.name.fill(env)
-        if not is_entry_name(name) or name in ("input", "previous"):
-            raise fail(f"'{shorten(name)}' cannot be a name", entry.name.where)
+        if not entry.name.is_plain:
+            check_entry_name(name, entry.name.where)
         return name
 
     def _define(self, name: str, value: Node | Module, scope: Module, entry: Entry) -> None:
@@ -382,9 +428,7 @@ class _Builder:
             )  # fmt: skip
         scope.names[name] = value
 
-    def _branches(
-        self, call: MergeCall, scope: Module, env: Env, tensor: Node
-    ) -> tuple[Node, ...]:
+    def _branches(self, call: MergeCall, scope: Module, env: Env, tensor: Node) -> tuple[Node, ...]:
         results = []
         for branch, when in call.branches or ():
             env.shape = tensor.shape
@@ -410,8 +454,9 @@ class _Builder:
             layer = call.make(env, size)
             operation = self._operation(layer, tuple([node.shape for node in inputs]))
         except ConvcalcError as error:
-            _note_scope(error, scope, name or call.layer.name, entry.where)
-            raise
+            if self.failed is None:
+                self.failed = Module(call.layer.name, scope, name, entry.where, None)
+            raise error.located(str(entry.where)) from None
         node = Node(operation, inputs, scope, name, entry.where, operation.output_shape)
         if name is not None:
             self._define(name, node, scope, entry)
@@ -436,22 +481,58 @@ class _Builder:
             one = self.layers.setdefault(layer, layer)
             operation = self.operations.get((id(one), shapes))
             if operation is None:
-                operation = Operation(one, shapes)
+                operation = self._make(one, shapes)
                 self.operations[(id(one), shapes)] = operation
-            self.layers.setdefault(layer, layer)
             self.operations[key] = operation
         return operation
+
+    def _make(self, layer: Layer, shapes: tuple[Shape, ...]) -> Operation:
+        """The operation, if its sizes, and what they multiply to, are not too large to go on."""
+        before = self._terms(shapes[0])
+        operation = Operation(layer, shapes)
+        settings = (getattr(layer, field.name) for field in fields(type(layer)))
+        terms = before * self._terms([*operation.output_shape, *_flat(settings)])
+        if terms > 1:
+            self.terms += terms
+            if self.terms > 2 * MAX_TERMS:
+                raise _too_large(f"costs of more than {2 * MAX_TERMS:,} terms", self.sizes)
+        return operation
+
+    def _terms(self, sizes: Iterable[Any]) -> int:
+        """The number of terms that the product of some sizes may have."""
+        terms = 1
+        for size in sizes:
+            if isinstance(size, Dim):
+                terms *= len(size.terms)
+                if size not in self.sizes:
+                    self._note_size(size)
+            elif isinstance(size, int) and size > MAX_SIZE:
+                raise SpecError(f"a size of {show(size)}; {MAX_SIZE:,} is the limit")
+        if terms > MAX_TERMS:
+            raise _too_large(f"a layer with costs of more than {MAX_TERMS:,} terms", self.sizes)
+        return terms
+
+    def _note_size(self, size: Dim) -> None:
+        self.sizes.add(size)
+        if len(size.python()) > MAX_FORM:
+            raise _too_large(f"a size of more than {MAX_FORM:,} characters", [size])
+        self.atoms.update(atom for monomial in size.terms for atom in monomial)
+        if len(self.atoms) > MAX_ATOMS:
+            raise _too_large(f"more than {MAX_ATOMS} different roundings of sizes", self.sizes)
 
     def _block(
         self, entry: Entry, call: BlockCall, scope: Module, env: Env, tensor: Node, name: str | None
     ) -> Node:
         block = call.block
+        self.blocks += 1
+        if self.blocks > MAX_BLOCKS:
+            raise fail(f"blocks are used more than {MAX_BLOCKS:,} times", entry.where)
         module = Module(block.name, scope, name, entry.where, tensor)
         scope.children.append(module)
-        inner = Env(self.bindings, module)
+        inner = Env(self.bindings, module, env.spend)
         inner.shape = tensor.shape
         try:
-            self._arguments(block, call, env, inner, scope)
+            self._arguments(block, call, env, inner, scope, tensor)
             self.block_depth += 1
             if self.block_depth > MAX_BLOCK_DEPTH:
                 raise fail(
@@ -461,22 +542,21 @@ class _Builder:
             module.output = self._nested(block.entries, module, inner, tensor)
             self.block_depth -= 1
         except ConvcalcError as error:
-            _note_scope(error, module, "", "")
-            if len(error.trail) < 6:
-                error.trail.append((f"block {block.name}", str(entry.where)))
+            self.failed = self.failed or module
+            error.trail.append((f"block {block.name}", str(entry.where)))
             raise
         if name is not None:
             self._define(name, module, scope, entry)
         return module.output
 
     def _arguments(
-        self, block: Block, call: BlockCall, env: Env, inner: Env, scope: Module
+        self, block: Block, call: BlockCall, env: Env, inner: Env, scope: Module, tensor: Node
     ) -> None:
         for name, default in block.arguments.items():
             given = call.arguments.get(name)
             if given is not None:
                 value = given.evaluate(env)
-                inner[name] = value.found_at(scope) if isinstance(value, Word) else value
+                inner[name] = value.found_at(scope, tensor) if isinstance(value, Word) else value
             else:
                 assert default is not None
                 inner[name] = default.evaluate(inner)
@@ -485,7 +565,10 @@ class _Builder:
 
     def _loop(self, entry: Entry, scope: Module, env: Env, tensor: Node) -> Node:
         rounds, values = self._rounds(entry, env)
-        self._check_size(entry, rounds)
+        hidden = frozenset(name for names, _ in entry.columns for name in names)
+        least = rounds and rounds * self.forecast.layers(entry.body, env, hidden)
+        self._check_amount(least, rounds, entry.where)
+        self.steps += rounds
         name = self._explicit_name(entry, env) if entry.name is not None else None
         if name is not None and name in scope.names:
             self._define(name, tensor, scope, entry)
@@ -507,16 +590,16 @@ class _Builder:
                 module.output = tensor
         return tensor
 
-    def _rounds(
-        self, entry: Entry, env: Env
-    ) -> tuple[int, Callable[[int], list[tuple[str, Any]]]]:
+    def _rounds(self, entry: Entry, env: Env) -> tuple[int, Callable[[int], list[tuple[str, Any]]]]:
         if entry.repeat is not None:
             count = entry.repeat.evaluate(env)
             try:
-                return int(_COUNT.read(count)), lambda i: []  # type: ignore[arg-type]
+                rounds: int = _COUNT.read(count)  # type: ignore[assignment]
             except ConvcalcError as error:
-                error.fact = f"repeat: {error.fact}" if not error.where else error.fact
+                if not error.where:
+                    error.fact = f"repeat: {error.fact}"
                 raise error.located(str(entry.repeat.where)) from None
+            return rounds, lambda i: []
         columns: list[tuple[list[str], tuple[Any, ...]]] = []
         for names, value in entry.columns:
             items = value.evaluate(env)
@@ -548,52 +631,16 @@ class _Builder:
 
         return lengths.pop(), values
 
-    def _check_size(self, entry: Entry, rounds: int) -> None:
-        """Stop before a loop that is sure to grow past the limit, rather than after."""
-        least = len(self.nodes) + rounds * self._least_nodes(entry.body)
-        if least > MAX_NODES or rounds > MAX_NODES:
-            many = f"at least {_amount(least)} layers" if least > MAX_NODES else (
-                f"a loop of {_amount(rounds)} rounds"
-            )  # fmt: skip
-            raise fail(f"the network has {many}; {MAX_NODES:,} are the limit", entry.where)
-
-    def _least_nodes(self, entries: list[Entry], depth: int = 0) -> int:
-        """A number of layers that these entries make at least, whatever reaches them."""
-        if id(entries) in self.sizes:
-            return self.sizes[id(entries)]
-        self.sizes[id(entries)] = 0  # a block that calls itself ends by a condition
-        total = 0
-        for entry in entries:
-            if entry.when is not None or depth > MAX_BLOCK_DEPTH:
-                continue
-            if entry.form == "group":
-                total += self._least_nodes(entry.body, depth + 1)
-            elif entry.form == "loop":
-                total += self._least_rounds(entry) * self._least_nodes(entry.body, depth + 1)
-            else:
-                call = entry.calls.get(entry.key)
-                if isinstance(call, BlockCall):
-                    total += self._least_nodes(call.block.entries, depth + 1)
-                elif isinstance(call, MergeCall):
-                    for branch, when in call.branches or ():
-                        total += 0 if when is not None else self._least_nodes(branch, depth + 1)
-                elif isinstance(call, LayerCall):
-                    total += 1
-        self.sizes[id(entries)] = total
-        return total
-
-    def _least_rounds(self, entry: Entry) -> int:
-        """The rounds of a loop whose count depends on variables alone; 0 where it does not."""
-        values = [entry.repeat] if entry.repeat is not None else [v for _, v in entry.columns]
-        if any(name not in self.bindings for value in values for name in value.names):
-            return 0
-        try:
-            found = values[0].evaluate(Env(self.bindings))
-        except ConvcalcError:
-            return 0  # the loop itself reports it, if it is reached
-        if isinstance(found, tuple):
-            return len(found)
-        return max(0, found) if isinstance(found, int) else 0
+    def _check_amount(self, least: int, rounds: int, where: Where) -> None:
+        """Stop before what is sure to grow past the limit, rather than after."""
+        least += len(self.nodes)
+        if least > MAX_NODES:
+            many = f"at least {_amount(least)} layers"
+        elif rounds > MAX_NODES:
+            many = f"a loop of {_amount(rounds)} rounds"
+        else:
+            return
+        raise fail(f"the network has {many}; {MAX_NODES:,} are the limit", where)
 
     # -- names ------------------------------------------------------------------------------------
 
@@ -606,48 +653,57 @@ class _Builder:
         env: Env | None = None,
     ) -> Node:
         """The tensor that a name means, looked up from the inside out."""
-        if name == "previous" and previous is not None:
+        several = scope.parent is None and len(self.graph.inputs) > 1
+        if name == "previous" and previous is not None and not (several and not self.nodes):
             return previous
-        if name == "input" and scope.input is not None:
-            if scope.parent is None and len(self.graph.inputs) > 1:
-                names = ", ".join(str(node.name) for node in self.graph.inputs)
-                raise fail("'input' could be any of several inputs", where, f"Write one of {names}.")
+        if name == "input" and scope.input is not None and not several:
             return scope.input
-        if env is not None and env.defines(name):
-            value = env[name]
-            if isinstance(value, Word):
-                if any(name in module.names for module in scope.ancestors()):
-                    raise fail(
-                        f"'{name}' is the word '{shorten(value)}' here, and also a layer", where,
-                        "Give one of them another name.",
-                    )  # fmt: skip
-                return self._named(str(value), value.where, value.scope or scope, previous)
+        if several and name in ("input", "previous"):
+            names = ", ".join(str(node.name) for node in self.graph.inputs)
+            raise fail(f"'{name}' could be any of several inputs", where, f"Write one of {names}.")
+        value = env[name] if env is not None and env.defines(name) else None
+        if isinstance(value, Word):
+            if any(name in module.names for module in scope.ancestors()):
+                raise fail(
+                    f"'{name}' is the word '{shorten(value)}' here, and also a layer", where,
+                    "Give one of them another name.",
+                )  # fmt: skip
+            home, tensor = value.caller or (scope, previous)
+            return self._named(str(value), value.where, home, tensor)
         first, *rest = name.split(".")
-        home = next((m for m in scope.ancestors() if first in m.names), None)
-        found = home.names[first] if home is not None else None
+        holder = next((m for m in scope.ancestors() if first in m.names), None)
+        found = named = holder.names[first] if holder is not None else None
         for part in rest:
             found = found.names.get(part) if isinstance(found, Module) else None
         if isinstance(found, Module):
             found = found.output
-        if found is None:
-            known = {name for module in scope.ancestors() for name in module.names}
-            raise fail(
-                f"no earlier layer is named '{shorten(name)}'", where,
-                did_you_mean(name, sorted(known))
-                or "from: reads names given with name:, of entries above.",
-            )  # fmt: skip
-        return found
+        if found is not None:
+            return found
+        if value is not None:
+            raise fail(f"'{name}' is {show(value)} here, and no layer has that name", where)
+        known = {name for module in scope.ancestors() for name in module.names}
+        if isinstance(named, Module):
+            known.update(f"{first}.{inner}" for inner in named.names)
+        raise fail(
+            f"no earlier layer is named '{shorten(name)}'", where,
+            did_you_mean(name, sorted(known))
+            or "Only names given with name:, to entries above, can be read.",
+        )  # fmt: skip
 
 
-def _note_scope(error: ConvcalcError, scope: Module, label: str, where: object) -> None:
-    """Note in an error in which module and at which entry it arose, unless that is known."""
-    if getattr(error, "scope", None) is None:
-        error.scope = scope  # type: ignore[attr-defined]
-        error.label = label  # type: ignore[attr-defined]
-    error.located(str(where))
+def _flat(values: Iterable[Any]) -> Iterator[Any]:
+    """Some values of fields, and those in the lists among them."""
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _too_large(what: str, sizes: Iterable[Dim]) -> SpecError:
+    names = ", ".join(sorted({name for size in sizes for name in size.symbols}))
+    return SpecError(f"with symbols, the network has {what}", hint=f"Give {names} a number.")
 
 
 def _amount(count: int) -> str:
     return f"{count:,}" if count < 10**15 else f"10^{len(str(count)) - 1}"
-
-

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from convcalc.errors import SpecError, did_you_mean, shorten
+from convcalc.errors import SpecError, UsageError, did_you_mean, shorten
 from convcalc.layers import layer_names
 from convcalc.spec.entries import RESERVED, Block, Entry, EntryReader, check_name
-from convcalc.spec.tree import Key, List, Map, Scalar, Tree, describe, fail, from_python, parse_yaml
+from convcalc.spec.tree import (
+    Key,
+    List,
+    Map,
+    Scalar,
+    Tree,
+    Where,
+    describe,
+    fail,
+    from_python,
+    parse_yaml,
+)
 from convcalc.spec.values import Template, Value, list_of, mapping_of
-from convcalc.spec.zoo import find_spec, read_text, zoo_file, zoo_names
+from convcalc.spec.zoo import find_spec, read_text, specs_in, stem, zoo_file, zoo_names
 
 KEYS = (
     "name", "title", "source", "extends", "input", "inputs", "outputs", "variables", "blocks",
     "layers", "expect",
 )  # fmt: skip
 EXPECTABLE = (
-    "params", "buffers", "macs", "flops", "multiplies", "adds", "compares", "divides", "exps",
-    "param_bytes",
+    "params", "buffers", "macs", "macs_nonpad", "flops", "multiplies", "adds", "compares",
+    "divides", "exps", "param_bytes", "activation_bytes", "peak_activation_bytes",
 )  # fmt: skip
 MAX_EXTENDS = 20
+_BLOCK_HINT = "A block has arguments: and layers:."
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class Spec:
     """A spec, checked and compiled; `convcalc.spec.build` makes graphs of it.
 
     `inputs` maps names to shapes without the batch; `variables` maps names to their values, None
-    for a symbol; `input_names` are the variables that the inputs' shapes read.
+    for a symbol; `input_names` are the variables that the inputs' shapes read. `where` is the
+    place of `layers:`, or of the whole spec without it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, where: Where) -> None:
+        self.where = where
         self.name = ""
         self.title = ""
         self.source = ""
@@ -40,7 +58,6 @@ class Spec:
         self.variables: dict[str, Value | None] = {}
         self.blocks: dict[str, Block] = {}
         self.layers: list[Entry] = []
-        self.layers_where: object = ""
         self.expect: dict[str, Value] = {}
         self.read: frozenset[str] = frozenset()
         self.input_names: list[str] = []
@@ -54,12 +71,14 @@ def read_file(spec: str | Any) -> Spec:
     """
     path = find_spec(spec)
     tree = parse_yaml(read_text(path), shown_path(path))
-    return _assemble(tree, path, path.stem)
+    return _assemble(tree, path, stem(path))
 
 
 def read_string(text: str, source: str = "<string>") -> Spec:
     """The spec in a text; it may extend architectures of the zoo only."""
-    return _assemble(parse_yaml(text, source), None, "network")
+    if not isinstance(text, str):
+        raise UsageError(f"a spec as text is due, not a value of type {type(text).__name__}")
+    return _assemble(parse_yaml(text.removeprefix("\ufeff"), source), None, "network")
 
 
 def read_mapping(mapping: Mapping[str, Any]) -> Spec:
@@ -67,15 +86,15 @@ def read_mapping(mapping: Mapping[str, Any]) -> Spec:
     return _assemble(from_python(mapping), None, "network")
 
 
-def shown_path(path: Path) -> str:
+def shown_path(path: str) -> str:
     """A path as messages show it: of the zoo by its name alone."""
-    return path.name if zoo_file(path.stem) == path else shorten(str(path), 200)
+    return os.path.basename(path) if zoo_file(stem(path)) == path else shorten(path, 200)
 
 
-def _assemble(tree: Tree, path: Path | None, default_name: str) -> Spec:
+def _assemble(tree: Tree, path: str | None, default_name: str) -> Spec:
     own = _keys(tree)
     chain = [own, *_ancestors(own, path)]
-    return _Assembly(chain, default_name).spec
+    return _Assembly(chain, default_name, tree.where).spec
 
 
 def _keys(tree: Tree) -> dict[str, tuple[Scalar, Tree]]:
@@ -100,29 +119,30 @@ def _keys(tree: Tree) -> dict[str, tuple[Scalar, Tree]]:
 
 
 def _ancestors(
-    keys: dict[str, tuple[Scalar, Tree]], path: Path | None
+    keys: dict[str, tuple[Scalar, Tree]], path: str | None
 ) -> list[dict[str, tuple[Scalar, Tree]]]:
     """The specs that this one extends, nearest first."""
     found = []
-    seen = [path.resolve()] if path is not None else []
+    seen = [os.path.realpath(path)] if path is not None else []
     while "extends" in keys:
         tree = keys["extends"][1]
         path = _extended(tree, path)
-        if path.resolve() in seen:
-            names = " → ".join(p.stem for p in [*seen, path])
+        if os.path.realpath(path) in seen:
+            names = " → ".join(map(stem, [*seen, path]))
             raise fail(f"extends goes in a circle: {shorten(names, 200)}", tree.where)
         if len(seen) >= MAX_EXTENDS:
             raise fail(f"more than {MAX_EXTENDS} specs extend each other", tree.where)
-        seen.append(path.resolve())
+        seen.append(os.path.realpath(path))
         try:
             keys = _keys(parse_yaml(read_text(path), shown_path(path)))
         except SpecError as error:
-            raise error.located(str(tree.where)) from None
+            error.trail.append((f"extends: {stem(path)}", str(tree.where)))
+            raise
         found.append(keys)
     return found
 
 
-def _extended(tree: Tree, path: Path | None) -> Path:
+def _extended(tree: Tree, path: str | None) -> str:
     """The file that `extends:` means: of the zoo, or inside the folder of the spec itself."""
     if not isinstance(tree, Scalar):
         raise fail(f"extends: is a name, not {describe(tree)}", tree.where)
@@ -132,37 +152,37 @@ def _extended(tree: Tree, path: Path | None) -> Path:
         found = zoo_file(name)
         if found is not None:
             return found
-    folder = path.resolve().parent if path is not None else None
+    folder = os.path.dirname(os.path.realpath(path)) if path is not None else None
     if folder is None:
         raise fail(
             f"no architecture '{shorten(name)}' in the zoo", tree.where,
             did_you_mean(name, zoo_names()) or "A spec that is no file extends the zoo's only.",
         )  # fmt: skip
-    try:
-        target = (folder / (f"{name}.yaml" if bare else name)).resolve()
-        inside = target.is_relative_to(folder)
-        exists = inside and target.is_file()
-    except (OSError, ValueError):
-        inside = exists = False
-    if not inside:
+    if "\0" in name:
+        raise fail(f"extends: no file '{shorten(name)}'", tree.where)
+    # realpath: a link that leads out of the folder is followed before it is judged
+    target = os.path.realpath(os.path.join(folder, f"{name}.yaml" if bare else name))
+    if os.path.isabs(name) or os.path.commonpath([folder, target]) != folder:
         raise fail(
             f"extends: {shorten(name)} leads out of the folder of the spec", tree.where,
             "A spec extends the zoo's, by name, or a file beside or below it.",
         )  # fmt: skip
-    if not exists:
-        beside = [file.stem for file in folder.glob("*.yaml")]
-        raise fail(
-            f"extends: no file and no architecture '{shorten(name)}'", tree.where,
-            did_you_mean(name.removesuffix(".yaml"), [*zoo_names(), *beside]),
-        )  # fmt: skip
-    return target
+    if os.path.isfile(target):
+        return target
+    if os.path.isfile(f"{target}.yaml"):
+        hint = f"Did you mean '{shorten(name)}.yaml'?"
+    else:
+        hint = did_you_mean(name.removesuffix(".yaml"), [*zoo_names(), *specs_in(folder)])
+    raise fail(f"extends: no file and no architecture '{shorten(name)}'", tree.where, hint)
 
 
 class _Assembly:
     """Merges a spec with those it extends: variables and blocks by name, the rest by key."""
 
-    def __init__(self, chain: list[dict[str, tuple[Scalar, Tree]]], default_name: str) -> None:
-        self.spec = Spec()
+    def __init__(
+        self, chain: list[dict[str, tuple[Scalar, Tree]]], default_name: str, where: Where
+    ) -> None:
+        self.spec = Spec(where)
         self.reader = EntryReader(self.spec.blocks)
         own = chain[0]
         self.spec.name = self._text(own, "name") or default_name
@@ -191,12 +211,13 @@ class _Assembly:
         tree = keys[key][1]
         if not isinstance(tree, Scalar):
             raise fail(f"{key}: is a text, not {describe(tree)}", tree.where)
-        return tree.text.strip()
+        # it goes to terminals as it is: no escape sequences, no changes of direction
+        return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", " ".join(tree.text.split()))
 
     def _variables(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
         if "variables" not in keys:
             return
-        for key, tree in mapping_of(keys["variables"][1], "variables").pairs:
+        for key, tree in mapping_of(keys["variables"][1], "variables:").pairs:
             check_name(key.text, key.where, "a variable")
             empty = isinstance(tree, Scalar) and tree.empty
             self.spec.variables[key.text] = None if empty else self.reader.value(tree)
@@ -206,11 +227,11 @@ class _Assembly:
         for keys in reversed(chain):
             if "blocks" not in keys:
                 continue
-            for key, tree in mapping_of(keys["blocks"][1], "blocks").pairs:
+            for key, tree in mapping_of(keys["blocks"][1], "blocks:").pairs:
                 if key.text in layer_names():
                     raise fail(f"'{key.text}' is a layer: a block needs another name", key.where)
                 check_name(key.text, key.where, "a block")
-                trees[key.text] = key, mapping_of(tree, f"block '{key.text}'")
+                trees[key.text] = key, mapping_of(tree, f"block '{key.text}':", _BLOCK_HINT)
         # all names first: blocks call each other
         for name, (key, _) in trees.items():
             self.spec.blocks[name] = Block(name, key.where)
@@ -222,12 +243,11 @@ class _Assembly:
             if inner.text == "arguments":
                 self._arguments(block, value)
             elif inner.text == "layers":
-                block.entries = self.reader.entries(value, f"layers of block '{block.name}'")
+                block.entries = self.reader.entries(value)
             else:
                 raise fail(
                     f"unknown key '{shorten(inner.text)}' in block '{block.name}'", inner.where,
-                    did_you_mean(inner.text, ("arguments", "layers"))
-                    or "A block has arguments: and layers:.",
+                    did_you_mean(inner.text, ("arguments", "layers")) or _BLOCK_HINT,
                 )  # fmt: skip
         if not block.entries:
             raise fail(f"block '{block.name}' has no layers", key.where)
@@ -241,7 +261,7 @@ class _Assembly:
                     raise fail("an argument is a name", item.where)
                 pairs.append((item, Scalar("", item.where)))
         else:
-            pairs = mapping_of(tree, f"arguments of block '{block.name}'").pairs
+            pairs = mapping_of(tree, "arguments:", "For instance {out, stride: 1}.").pairs
         for key, value in pairs:
             check_name(key.text, key.where, "an argument")
             if key.text in block.arguments:
@@ -253,7 +273,7 @@ class _Assembly:
         if "input" in keys and "inputs" in keys:
             raise fail("input: and inputs: together", keys["inputs"][0].where, "One of the two.")
         if "inputs" in keys:
-            for key, tree in mapping_of(keys["inputs"][1], "inputs").pairs:
+            for key, tree in mapping_of(keys["inputs"][1], "inputs:").pairs:
                 check_name(key.text, key.where, "an input")
                 self.spec.inputs[key.text] = self._shape(tree)
         elif "input" in keys:
@@ -263,9 +283,10 @@ class _Assembly:
                 for name in value.names:
                     if name not in self.spec.input_names and name != "N":
                         self.spec.input_names.append(name)
-                        # a name in the input that is no variable is a symbol
-                        if name not in RESERVED:
-                            self.spec.variables.setdefault(name, None)
+                        if name not in self.spec.variables:
+                            # a name in the input that is no variable is a symbol
+                            check_name(name, value.where, "a symbol")
+                            self.spec.variables[name] = None
 
     def _shape(self, tree: Tree) -> list[Value]:
         items = tree.items if isinstance(tree, List) else [tree]
@@ -279,29 +300,41 @@ class _Assembly:
     def _outputs(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
         if "outputs" in keys:
             tree = keys["outputs"][1]
-            items = list_of(tree, "outputs", "For instance outputs: [main].").items
+            items = list_of(tree, "outputs:", "For instance outputs: [main].").items
             if not items:
                 raise fail("outputs: is empty", tree.where)
-            self.spec.outputs = [Template(item, "an output") for item in items]
-            for template in self.spec.outputs:
-                self.reader.used.update(template.names)
+            self.spec.outputs = [self.reader.reference(item, "outputs:") for item in items]
 
     def _layers(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
         if "layers" in keys:
             key, tree = keys["layers"]
-            self.spec.layers_where = key.where
+            self.spec.where = key.where
             self.spec.layers = self.reader.entries(tree)
 
     def _check_scopes(self) -> None:
         variables = frozenset(self.spec.variables)
         for block in self.spec.blocks.values():
+            self._check_defaults(block, variables)
             self.reader.check(block.entries, variables | frozenset(block.arguments))
         self.reader.check(self.spec.layers, variables)
+
+    def _check_defaults(self, block: Block, variables: frozenset[str]) -> None:
+        """Raise if a default reads an argument that has no value yet."""
+        later = set(block.arguments)
+        for name, default in block.arguments.items():
+            for read in default.names if default is not None else ():
+                if read in later - variables:
+                    assert default is not None
+                    raise fail(
+                        f"the default of '{name}' reads the argument '{read}', which has no "
+                        "value yet", default.where, "A default may read the arguments before it.",
+                    )  # fmt: skip
+            later.discard(name)
 
     def _expect(self, own: dict[str, tuple[Scalar, Tree]]) -> None:
         if "expect" not in own:
             return
-        for key, tree in mapping_of(own["expect"][1], "expect").pairs:
+        for key, tree in mapping_of(own["expect"][1], "expect:").pairs:
             if key.text not in EXPECTABLE:
                 raise fail(
                     f"expect: unknown quantity '{shorten(key.text)}'", key.where,
@@ -319,7 +352,7 @@ class _Assembly:
                     others = self.spec.read & (set(self.spec.variables) - {key.text})
                     unknown = self.spec.read - set(self.spec.variables) - RESERVED
                     raise fail(
-                        f"nothing reads the variable '{key.text}'", key.where,
+                        f"nothing reads the variable '{shorten(key.text)}'", key.where,
                         did_you_mean(key.text, sorted(others | unknown))
                         or "Take it away, or use it.",
                     )  # fmt: skip

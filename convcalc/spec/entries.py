@@ -8,24 +8,23 @@ in that argument is known.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from convcalc.errors import ConvcalcError, shorten
 from convcalc.fields import Choice, Padding, Reference
 from convcalc.layer import Layer, Shape, fields
 from convcalc.layers import layer_class, layer_names
-from convcalc.spec.expressions import FUNCTIONS, NAME
+from convcalc.spec.expressions import FUNCTIONS, NAME, UNREADABLE
 from convcalc.spec.suggest import field_hint, layer_hint
 from convcalc.spec.tree import List, Map, Scalar, Tree, Where, describe, fail
-from convcalc.spec.values import IN_NAMES, Env, Template, Value, list_of, mapping_of
+from convcalc.spec.values import MAX_NAME, Env, Template, Value, Word, list_of, mapping_of
 
 MODIFIERS = ("name", "from", "when", "repeat", "for", "share", "functional")
 RESERVED = frozenset(
-    {*MODIFIERS, *IN_NAMES, *FUNCTIONS, "N", "input", "previous", "layers", "branch", "true",
-     "false", "and", "or", "not", "if", "else"}
-)  # fmt: skip
-_ENTRY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+    {*MODIFIERS, *FUNCTIONS, *UNREADABLE, "N", "input", "previous", "layers", "branch"}
+)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_NAME_HINT = "A name is a letter, then letters, digits and _."
 _TWO_ENTRIES = (
     "[bottleneck: {…}, name: x] is two entries; write {bottleneck: {…}, name: x}, or put name: "
     "on a line of its own, level with the layer."
@@ -92,22 +91,31 @@ class LayerCall:
 
     def make(self, env: Env, size: Shape | None) -> Layer:
         """The layer with the values that its fields have here; `size` is that of `like`."""
-        key = (env.key(self.names), size) if self.names or size else None
+        key = (self._key(env), size) if self.names or size else None
         found = self.cache.get(key)
         if found is None:
             values = {}
             for name, kind, value in self.fields:
+                evaluated = value.evaluate(env)
                 try:
-                    values[name] = kind.read(value.evaluate(env))
+                    values[name] = kind.read(evaluated)
                 except ConvcalcError as error:
-                    error.fact = f"{self.layer.name}: {name}: {error.fact}" if (
-                        not error.where
-                    ) else error.fact
-                    raise error.located(str(value.where)) from None
+                    if not error.where:
+                        error.fact = f"{name}: {error.fact}"
+                    source = evaluated if isinstance(evaluated, Word) else value
+                    raise error.located(str(source.where)) from None
             if size is not None:
                 values["size"] = size
             found = self.cache[key] = self.layer(**values)
         return found
+
+    def _key(self, env: Env) -> tuple[Any, ...]:
+        try:
+            return env.key(self.names)
+        except ConvcalcError:
+            for _, _, value in self.fields:
+                value.evaluate(env)  # raises the error again, with the place of its field
+            raise
 
 
 class MergeCall(LayerCall):
@@ -133,21 +141,25 @@ class BlockCall:
 Call = LayerCall | BlockCall
 
 
-def check_name(name: str, where: Where, what: str, also: Iterable[str] = ()) -> None:
-    """Raise unless `name` may name a variable, an argument, a loop name or a block."""
-    if not NAME.fullmatch(name) or not name[0].isalpha():
-        raise fail(
-            f"'{shorten(name)}' cannot name {what}",
-            where,
-            "A name is a letter, then letters, digits and _.",
-        )
-    if name in RESERVED or name in also:
-        raise fail(f"'{name}' cannot name {what}: the language uses it", where)
+def check_name(name: str, where: Where, what: str) -> None:
+    """Raise unless `name` may name a variable, an argument, a loop variable, an input, a block."""
+    _check_letters(name, where, f"the name of {what}")
+    if name in RESERVED or name.startswith("in_"):
+        raise fail(f"'{name}' cannot be the name of {what}: the language uses it", where)
 
 
-def is_entry_name(name: str) -> bool:
-    """Whether a layer or a block instance may have this name."""
-    return bool(_ENTRY_NAME.fullmatch(name))
+def check_entry_name(name: str, where: Where) -> None:
+    """Raise unless a layer, a loop or an instance of a block may have this name."""
+    _check_letters(name, where, "a name")
+    if name in ("input", "previous"):
+        raise fail(f"'{name}' cannot be a name: the language uses it", where)
+
+
+def _check_letters(name: str, where: Where, what: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise fail(f"'{shorten(name)}' cannot be {what}", where, _NAME_HINT)
+    if len(name) > MAX_NAME:
+        raise fail(f"a name of {len(name):,} characters; {MAX_NAME} are the limit", where)
 
 
 class EntryReader:
@@ -159,7 +171,7 @@ class EntryReader:
 
     # -- from tree to entries -------------------------------------------------------------------
 
-    def entries(self, tree: Tree, what: str = "layers") -> list[Entry]:
+    def entries(self, tree: Tree, what: str = "layers:") -> list[Entry]:
         """The entries of a list."""
         items = list_of(tree, what, "Write each layer on a line of its own after '- '.").items
         return [self.entry(item) for item in items]
@@ -171,11 +183,15 @@ class EntryReader:
                 raise fail("an empty entry", tree.where, "Take the '-' away.")
             return self._call(Scalar(tree.text.strip(), tree.where), None)
         if isinstance(tree, List):
-            raise fail(
-                "a list where an entry is due",
-                tree.where,
-                "Only the branches of a merge are lists: add, multiply, concat …",
+            stray = any(
+                isinstance(item, Map) and all(key.text in MODIFIERS for key, _ in item.pairs)
+                for item in tree.items
             )
+            raise fail(
+                "a list where an entry is due", tree.where,
+                _TWO_ENTRIES if stray
+                else "Only the branches of a merge are lists: add, multiply, concat …",
+            )  # fmt: skip
         return self._from_map(tree)
 
     def _from_map(self, tree: Map) -> Entry:
@@ -213,7 +229,7 @@ class EntryReader:
                     raise fail(
                         f"'{name}' belongs to a layer or a block, not to a group",
                         modifiers[name].where,
-                        "Make the group a block to name or share it." if name != "functional" else "",
+                        "Make the group a block to name or share it, or put it on the entries.",
                     )
         else:
             entry = self._call(key, value)
@@ -223,7 +239,9 @@ class EntryReader:
     def _not_one_call(self, tree: Map, calls: list[tuple[Scalar, Tree]]) -> ConvcalcError:
         if not calls:
             names = ", ".join(f"'{key.text}'" for key, _ in tree.pairs)
-            return fail(f"an entry with {names or 'nothing'} and no layer", tree.where, _TWO_ENTRIES)
+            return fail(
+                f"an entry with {names or 'nothing'} and no layer", tree.where, _TWO_ENTRIES
+            )
         known = [key for key, _ in calls if key.text in self.blocks or key.text in layer_names()]
         for key, _ in calls:
             if known and key not in known and known[0].text in layer_names():
@@ -242,7 +260,7 @@ class EntryReader:
         )
 
     def _call(self, key: Scalar, value: Tree | None) -> Entry:
-        if not is_entry_name(key.text):
+        if not _NAME.fullmatch(key.text):
             raise fail(
                 f"'{shorten(key.text)}' is no layer and no block",
                 key.where,
@@ -256,27 +274,21 @@ class EntryReader:
     def _modify(self, entry: Entry, modifiers: dict[str, Tree]) -> None:
         for key, tree in modifiers.items():
             if key == "name":
-                entry.name = self._template(tree, "name")
-                if entry.name.is_plain and not is_entry_name(entry.name.text):
-                    raise fail(
-                        f"'{shorten(entry.name.text)}' cannot be a name",
-                        tree.where,
-                        "A name is a letter, then letters, digits and _.",
-                    )
-                if entry.name.text in ("input", "previous"):
-                    raise fail(f"'{entry.name.text}' cannot be a name: the language uses it", tree.where)
+                entry.name = self._template(tree, "name:")
+                if entry.name.is_plain:
+                    check_entry_name(entry.name.text, tree.where)
             elif key == "from":
                 items = tree.items if isinstance(tree, List) else [tree]
                 if not items:
-                    raise fail("an empty list in from:", tree.where)
-                entry.sources = [self._template(item, "from") for item in items]
+                    raise fail("from: the list is empty", tree.where)
+                entry.sources = [self.reference(item, "from:") for item in items]
             elif key == "when":
                 entry.when = self.value(tree)
             elif key == "share":
-                entry.share = self._template(tree, "share")
+                entry.share = self._template(tree, "share:")
             elif key == "functional":
                 if not isinstance(tree, Scalar) or tree.text not in ("true", "false"):
-                    raise fail(f"functional is true or false, not {describe(tree)}", tree.where)
+                    raise fail(f"functional: is true or false, not {describe(tree)}", tree.where)
                 entry.functional = tree.text == "true"
 
     def _loop(self, modifiers: dict[str, Tree], body: list[Entry], where: Where) -> Entry:
@@ -289,16 +301,17 @@ class EntryReader:
             entry.repeat = self.value(modifiers["repeat"])
             return entry
         seen: set[str] = set()
-        for key, tree in mapping_of(modifiers["for"], "for").pairs:
+        hint = "For instance for: {width: [64, 128]}."
+        for key, tree in mapping_of(modifiers["for"], "for:", hint).pairs:
             names = [name.strip() for name in key.text.split(",")]
             for name in names:
-                check_name(name, key.where, "a loop name")
+                check_name(name, key.where, "a loop variable")
                 if name in seen:
-                    raise fail(f"the loop name '{name}' stands here twice", key.where)
+                    raise fail(f"the loop variable '{name}' stands here twice", key.where)
                 seen.add(name)
             entry.columns.append((names, self.value(tree)))
         if not seen:
-            raise fail("for needs at least one name with a list", modifiers["for"].where)
+            raise fail("for: no name with a list", modifiers["for"].where, hint)
         return entry
 
     def value(self, tree: Tree) -> Value:
@@ -307,10 +320,15 @@ class EntryReader:
         self.used.update(value.names)
         return value
 
+    def reference(self, tree: Tree, what: str) -> Template:
+        """The name of a layer; a variable or an argument may stand for it."""
+        template = self._template(tree, what)
+        self.used.add(template.text)
+        return template
+
     def _template(self, tree: Tree, what: str) -> Template:
         template = Template(tree, what)
         self.used.update(template.names)
-        self.used.add(template.text)
         return template
 
     # -- from key to layer or block ---------------------------------------------------------------
@@ -322,7 +340,8 @@ class EntryReader:
             some, names = waiting.pop()
             for entry in some:
                 if entry.form == "loop":
-                    added = {name for column, _ in entry.columns for name in column}
+                    added = frozenset(name for column, _ in entry.columns for name in column)
+                    self._check_own_keys(entry, added - names)
                     waiting.append((entry.body, names | added))
                 elif entry.form == "group":
                     waiting.append((entry.body, names))
@@ -334,11 +353,23 @@ class EntryReader:
                     if isinstance(call, MergeCall):
                         waiting.extend((branch, names) for branch, _ in call.branches or ())
 
+    def _check_own_keys(self, entry: Entry, loop_names: frozenset[str]) -> None:
+        """Raise if the keys beside a loop read the names that exist in its rounds only."""
+        for own in (entry.name, *(entry.sources or ()), entry.when):
+            for name in own.names if own is not None else ():
+                if name in loop_names:
+                    assert own is not None
+                    raise fail(
+                        f"'{name}' has no value here, outside of the loop's rounds", own.where,
+                        "name:, from: and when: of a loop are read once, before its rounds: to "
+                        "use its names, put them on the entries inside, or on a group of them.",
+                    )  # fmt: skip
+
     def _is_known(self, name: str) -> bool:
         return name in self.blocks or name in layer_names()
 
     def _note_names(self, tree: Tree | None) -> None:
-        """Names read by the arguments of a call that is bound later."""
+        """Take note of all names in the arguments of a call that is bound later."""
         waiting = [tree]
         while waiting:
             node = waiting.pop()
@@ -346,8 +377,8 @@ class EntryReader:
                 waiting.extend(value for _, value in node.pairs)
             elif isinstance(node, List):
                 waiting.extend(node.items)
-            elif isinstance(node, Scalar) and not node.empty:
-                self.value(node)
+            elif isinstance(node, Scalar):
+                self.used.update(NAME.findall(node.text))
 
     def bind(self, entry: Entry, name: str, where: Where) -> Call:
         """The call of `entry` on the layer or block `name`.
@@ -418,17 +449,17 @@ class EntryReader:
                 raise fail(f"{layer.name} takes no value", tree.where)
             given[next(iter(known))] = tree
         if "like" in given and "size" in given:
-            raise fail(f"{layer.name}: like: and size: together", places["like"].where, "One will do.")
+            raise fail(
+                f"{layer.name}: like: and size: together", places["like"].where, "One will do."
+            )
         for name, value in given.items():
             kind = known[name].kind
             if isinstance(kind, Reference):
-                call.like = self._template(value, "like")
+                call.like = self.reference(value, "like:")
                 continue
             compiled = Value(value)
-            words = kind.words if isinstance(kind, (Choice, Padding)) else ()
-            if compiled.word in words:
+            if isinstance(kind, (Choice, Padding)) and compiled.word in kind.words:
                 # in a field with a list of words its own words win over variables
-                assert compiled.word is not None
                 compiled = _WordValue(value, compiled.word)
             self.used.update(compiled.names)
             call.fields.append((name, kind, compiled))
@@ -441,9 +472,7 @@ class EntryReader:
         names = [name for _, _, value in call.fields for name in value.names]
         call.names = tuple(dict.fromkeys(names))
 
-    def _unknown_field(
-        self, key: Scalar, owner: str, known: list[str], what: str
-    ) -> ConvcalcError:
+    def _unknown_field(self, key: Scalar, owner: str, known: list[str], what: str) -> ConvcalcError:
         if key.text in MODIFIERS:
             return fail(
                 f"'{key.text}' stands inside {owner}, not beside it", key.where,
@@ -464,20 +493,18 @@ class EntryReader:
                     entry.where, f"For instance {layer.example}.",
                 )  # fmt: skip
             return call
-        if entry.sources is not None and len(entry.sources) > 1:
-            raise fail(f"{layer.name} has both branches and from: with several names",
-                       branches.where, "One of the two gives the inputs.")  # fmt: skip
         if entry.sources is not None:
-            raise fail(f"{layer.name} has both branches and from:", branches.where,
-                       "A branch may say from: in its first entry.")  # fmt: skip
-        call.branches = []
-        for branch in list_of(branches, f"the branches of {layer.name}").items:
-            call.branches.append(self._branch(branch, layer.name))
+            raise fail(
+                f"{layer.name} has both branches and from:", branches.where,
+                "One of the two gives the inputs; a branch may say from: in its first entry.",
+            )  # fmt: skip
+        items = list_of(branches, f"{layer.name}:", f"For instance {layer.example}.").items
+        call.branches = [self._branch(branch, layer.name) for branch in items]
         return call
 
     def _branch(self, tree: Tree, owner: str) -> tuple[list[Entry], Value | None]:
         if isinstance(tree, List):
-            return self.entries(tree, "a branch"), None
+            return self.entries(tree), None
         if isinstance(tree, Map) and any(key.text == "branch" for key, _ in tree.pairs):
             when = None
             for key, value in tree.pairs:
@@ -490,7 +517,7 @@ class EntryReader:
                     )  # fmt: skip
             body = tree.get("branch")
             assert body is not None
-            return self.entries(body, "a branch"), when
+            return self.entries(body, "branch:"), when
         raise fail(
             f"a branch of {owner} is a list of entries, not {describe(tree)}", tree.where,
             "Write '- - conv: …' or '- [conv: …]'; [] is the identity.",
@@ -506,5 +533,3 @@ class _WordValue(Value):
         self.tree = tree
         self.names = ()
         self._evaluate = lambda env: word
-
-

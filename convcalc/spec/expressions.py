@@ -7,34 +7,53 @@ length, depth, digits and the length of lists.
 from __future__ import annotations
 
 import ast
+import keyword
 import math
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from convcalc import arith
 from convcalc.dim import Dim, at_least, equal, gcd
 from convcalc.errors import SpecError, UndecidableError, did_you_mean, shorten
 from convcalc.fields import show
+from convcalc.spec.tree import LARGEST, MAX_DIGITS
 
 MAX_TEXT = 2_000
 MAX_DEPTH = 50
 MAX_ITEMS = 10_000
-MAX_DIGITS = 1_000
-_MAX_BITS = int(MAX_DIGITS * math.log2(10))
+MAX_LIST_DEPTH = 10
 _MAX_TERMS = 200
 _MAX_DEGREE = 32
 
-Names = Mapping[str, Any]
+
+class Names(Protocol):
+    """The names in scope, with their values."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The value of a name; KeyError where it has none."""
+
+    def known(self) -> Iterable[str]:
+        """All names with a value, for suggestions."""
+
+    def spend(self, items: int) -> None:
+        """Take note of work on so many list items, of which there is a limit."""
+
+
 Evaluate = Callable[[Names], Any]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_INTEGER = re.compile(r"-?[0-9](?:_?[0-9])*")
 _DECIMAL = re.compile(r"-?[0-9](?:_?[0-9])*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_TRUTH_WORDS = {"yes", "no", "on", "off", "Yes", "No", "On", "Off", "True", "False", "TRUE", "FALSE"}
+_TRUTH_WORDS = {
+    "yes", "no", "on", "off", "Yes", "No", "On", "Off", "YES", "NO", "ON", "OFF", "True", "False",
+    "TRUE", "FALSE",
+}  # fmt: skip
 _NULL_WORDS = {"null", "~", "None", "Null", "NULL"}
+UNREADABLE = frozenset({*keyword.kwlist, *_TRUTH_WORDS, *_NULL_WORDS, "true", "false"})
+"""Names that no expression could read."""
 
 
 class UnknownNameError(SpecError):
@@ -44,15 +63,23 @@ class UnknownNameError(SpecError):
 class Expression:
     """A compiled expression: `names` are those that it reads, `evaluate` gives its value.
 
-    A lone name has `word` set: if nothing defines it, it is a word.
+    A lone name has `word` set: if nothing defines it, it is a word. `quotes` says that there are
+    quoted words in it, which are in its value as plain text.
     """
 
-    __slots__ = ("evaluate", "names", "word")
+    __slots__ = ("evaluate", "names", "quotes", "word")
 
-    def __init__(self, evaluate: Evaluate, names: tuple[str, ...], word: str | None = None) -> None:
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        names: tuple[str, ...],
+        word: str | None = None,
+        quotes: bool = False,
+    ) -> None:
         self.evaluate = evaluate
         self.names = names
         self.word = word
+        self.quotes = quotes
 
 
 @lru_cache(maxsize=4096)
@@ -62,8 +89,14 @@ def parse(text: str) -> Expression:
     Raises:
         SpecError: the bare fact.
     """
-    stripped = text.strip()
-    if _INTEGER.fullmatch(stripped) or _DECIMAL.fullmatch(stripped):
+    stripped = text.strip().replace("\n", " ")
+    if len(stripped) > MAX_TEXT:
+        if stripped.replace("_", "").isdigit():
+            raise SpecError(f"a number of more than {MAX_DIGITS:,} digits")
+        raise SpecError(
+            f"an expression of {len(stripped):,} characters; {MAX_TEXT:,} are the limit"
+        )
+    if _DECIMAL.fullmatch(stripped):
         return _constant(_number(stripped))
     if stripped == "true":
         return _constant(True)
@@ -86,24 +119,36 @@ def parse(text: str) -> Expression:
 def _parse_larger(text: str) -> Expression:
     if not text:
         raise SpecError("an expression is due here, not nothing")
-    if len(text) > MAX_TEXT:
-        raise SpecError(f"an expression of {len(text):,} characters; {MAX_TEXT:,} are the limit")
     if _longest_number(text) > MAX_DIGITS:
         raise SpecError(f"a number of more than {MAX_DIGITS:,} digits")
+    if not text.isascii():
+        # Python would read fullwidth letters and digits as the usual ones
+        raise SpecError(f"no expression: '{shorten(text)}'", hint=_foreign_hint(text))
     try:
-        tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise SpecError(f"no expression: '{shorten(text)}'", hint=_syntax_hint(text, error)) from None
+        with warnings.catch_warnings():
+            # Python would read 1if as 1 if, and say that it will not for long
+            warnings.simplefilter("error")
+            tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError, Warning):
+        raise SpecError(f"no expression: '{shorten(text)}'", hint=_syntax_hint(text)) from None
     compiler = _Compiler(text)
     evaluate = compiler.compile(tree, 0)
-    return Expression(evaluate, tuple(dict.fromkeys(compiler.names)))
+    return Expression(evaluate, tuple(dict.fromkeys(compiler.names)), quotes=compiler.quotes)
 
 
 def _longest_number(text: str) -> int:
     return max(map(len, re.findall(r"[0-9]+", text.replace("_", ""))), default=0)
 
 
-def _syntax_hint(text: str, error: BaseException) -> str:
+def _foreign_hint(text: str) -> str:
+    typed = {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "≤": "<=", "≥": ">=", "≠": "!="}
+    for sign, plain in typed.items():
+        if sign in text:
+            return f"Write {plain} for {sign}."
+    return "Names and numbers are made of the letters a to z, digits and _."
+
+
+def _syntax_hint(text: str) -> str:
     if any(text.count(a) != text.count(b) for a, b in ("()", "[]", "{}")):
         return (
             "Its brackets are not balanced. In {…} and […], put an expression that holds "
@@ -120,8 +165,8 @@ def _syntax_hint(text: str, error: BaseException) -> str:
     return ""
 
 
-def _number(text: str) -> int | Fraction:
-    """A decimal number, exactly."""
+def _number(text: str) -> Any:
+    """A decimal number, exactly: an int or a Fraction."""
     digits = text.replace("_", "").lstrip("-")
     mantissa, _, exponent = digits.lower().partition("e")
     if len(mantissa) > MAX_DIGITS or len(exponent) > 5 or abs(int(exponent or 0)) > MAX_DIGITS:
@@ -131,7 +176,7 @@ def _number(text: str) -> int | Fraction:
             f"'{shorten(text)}' starts with 0",
             hint="Numbers are decimal: write it without the leading zero.",
         )
-    return whole(Fraction(text.replace("_", "")))
+    return bounded(Fraction(text.replace("_", "")))
 
 
 def whole(value: Any) -> Any:
@@ -151,8 +196,8 @@ def _constant(value: Any) -> Expression:
 class _Compiler:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.bytes = text.encode()
         self.names: list[str] = []
+        self.quotes = False
 
     def compile(self, node: ast.expr, depth: int) -> Evaluate:
         if depth > MAX_DEPTH:
@@ -161,21 +206,22 @@ class _Compiler:
         if method is None:
             raise SpecError(
                 f"'{shorten(self._source(node))}' is not part of the spec language",
-                hint="It has + - * / // % **, comparisons, and/or/not, a if c else b, "
+                hint="A value can name a layer by a lone name only, not by a path."
+                if isinstance(node, ast.Attribute)
+                else "It has + - * / // % **, comparisons, and/or/not, a if c else b, "
                 "indexing, and the functions " + ", ".join(FUNCTIONS) + ".",
             )
         evaluate: Evaluate = method(node, depth + 1)
         return evaluate
 
     def _source(self, node: ast.expr) -> str:
-        if node.lineno != node.end_lineno:
-            return self.text
-        line = self.bytes.split(b"\n")[node.lineno - 1]
-        return line[node.col_offset : node.end_col_offset].decode()
+        # the text is one line of ASCII, so the offsets count its characters
+        return self.text[node.col_offset : node.end_col_offset]
 
     def _constant(self, node: ast.Constant, depth: int) -> Evaluate:
         value = node.value
         if isinstance(value, str):
+            self.quotes = True
             return lambda names: value
         if isinstance(value, bool) or value is None:
             raise SpecError(f"'{value}' is no value here", hint="Write true or false.")
@@ -204,30 +250,37 @@ class _Compiler:
 
     def _list(self, node: ast.List, depth: int) -> Evaluate:
         items = [self.compile(item, depth) for item in node.elts]
-        return lambda names: tuple([item(names) for item in items])
+        return lambda names: list_value([item(names) for item in items], names)
 
     def _binop(self, node: ast.BinOp, depth: int) -> Evaluate:
         operator = _OPERATORS.get(type(node.op))
         if operator is None:
             raise SpecError(f"an operator outside the spec language in '{shorten(self.text)}'")
         left, right = self.compile(node.left, depth), self.compile(node.right, depth)
-        return lambda names: arithmetic(operator, left(names), right(names))
+        return lambda names: arithmetic(operator, left(names), right(names), names)
 
     def _unaryop(self, node: ast.UnaryOp, depth: int) -> Evaluate:
         operand = self.compile(node.operand, depth)
         if isinstance(node.op, ast.Not):
             return lambda names: not truth(operand(names))
         if isinstance(node.op, ast.USub):
-            return lambda names: arithmetic("*", -1, operand(names))
+            return lambda names: arithmetic("*", -1, operand(names), names)
         if isinstance(node.op, ast.UAdd):
-            return lambda names: arithmetic("*", 1, operand(names))
+            return lambda names: arithmetic("*", 1, operand(names), names)
         raise SpecError(f"an operator outside the spec language in '{shorten(self.text)}'")
 
     def _boolop(self, node: ast.BoolOp, depth: int) -> Evaluate:
         operands = [self.compile(operand, depth) for operand in node.values]
-        if isinstance(node.op, ast.And):
-            return lambda names: all(truth(operand(names)) for operand in operands)
-        return lambda names: any(truth(operand(names)) for operand in operands)
+        decisive = isinstance(node.op, ast.Or)
+
+        # all() and any() over a generator would take C stack at every level
+        def evaluate(names: Names) -> bool:
+            for operand in operands:
+                if truth(operand(names)) is decisive:
+                    return decisive
+            return not decisive
+
+        return evaluate
 
     def _compare(self, node: ast.Compare, depth: int) -> Evaluate:
         signs = [_COMPARISONS.get(type(op)) for op in node.ops]
@@ -235,6 +288,7 @@ class _Compiler:
 
         def evaluate(names: Names) -> bool:
             values = [operand(names) for operand in operands]
+            _spend(values, names)
             return all(
                 compare(sign, a, b)
                 for sign, a, b in zip(signs, values, values[1:], strict=False)
@@ -258,9 +312,16 @@ class _Compiler:
                 self.compile(end, depth) if end is not None else None
                 for end in (node.slice.lower, node.slice.upper, node.slice.step)
             ]
-            return lambda names: _list_of(value(names))[
-                slice(*(None if end is None else _index(end(names)) for end in ends))
-            ]
+
+            def cut(names: Names) -> Any:
+                items = _list_of(value(names))
+                start, stop, step = (None if end is None else _index(end(names)) for end in ends)
+                if step == 0:
+                    raise SpecError("a slice with a step of 0")
+                names.spend(len(items))
+                return items[start:stop:step]
+
+            return cut
         index = self.compile(node.slice, depth)
 
         def evaluate(names: Names) -> Any:
@@ -281,30 +342,35 @@ class _Compiler:
         function = FUNCTIONS[name]
         arguments = [self.compile(argument, depth) for argument in node.args]
         keywords = {}
-        for keyword in node.keywords:
-            if keyword.arg is None or name != "make_divisible" or keyword.arg not in ("d", "min"):
-                raise SpecError(f"{name} has no argument '{keyword.arg}'")
-            keywords[keyword.arg] = self.compile(keyword.value, depth)
+        for given in node.keywords:
+            if given.arg not in function.keywords[len(arguments) :]:
+                raise SpecError(
+                    f"{function.usage} is due: no {given.arg}= in '{shorten(self._source(node))}'"
+                )
+            keywords[given.arg] = self.compile(given.value, depth)
+        if not function.least <= len(arguments) <= function.most:
+            raise SpecError(
+                f"{function.usage} is due, not {len(arguments)} values: "
+                f"'{shorten(self._source(node))}'"
+            )
 
         def evaluate(names: Names) -> Any:
             values = [argument(names) for argument in arguments]
-            named = {key: keyword(names) for key, keyword in keywords.items()}
-            try:
-                return bounded(function(*values, **named))
-            except TypeError:
-                raise SpecError(
-                    f"{name} of {len(values)} arguments: {_USAGE[name]} is due"
-                ) from None
+            named = {key: value(names) for key, value in keywords.items()}
+            _spend(values, names)
+            result = bounded(function.call(*values, **named))
+            _spend([result], names)
+            return result
 
         return evaluate
 
 
 def unknown_name(name: str, names: Names) -> UnknownNameError:
     """The error for a name that is not defined, with a suggestion out of those that are."""
-    known: Callable[[], Any] = getattr(names, "known", names.keys)
     return UnknownNameError(
-        f"unknown name '{name}'",
-        hint=did_you_mean(name, known()) or "A word in a larger expression is quoted: act == 'relu'.",
+        f"unknown name '{shorten(name)}'",
+        hint=did_you_mean(name, names.known())
+        or "A word in a larger expression is quoted: act == 'relu'.",
     )
 
 
@@ -332,18 +398,19 @@ def _number_of(value: Any, what: str) -> Any:
     raise SpecError(f"{what} of {show(value)}, which is no number")
 
 
-def arithmetic(operator: str, a: Any, b: Any) -> Any:
-    """a operator b, exactly; element by element if one is a list, or both of one length."""
+def arithmetic(operator: str, a: Any, b: Any, names: Names) -> Any:
+    """The result of an operator, exactly; on lists element by element."""
     if isinstance(a, tuple) or isinstance(b, tuple):
+        _spend((a, b), names)
         if not isinstance(a, tuple):
-            return tuple([arithmetic(operator, a, item) for item in b])
+            return tuple([arithmetic(operator, a, item, names) for item in b])
         if not isinstance(b, tuple):
-            return tuple([arithmetic(operator, item, b) for item in a])
+            return tuple([arithmetic(operator, item, b, names) for item in a])
         if len(a) != len(b):
             raise SpecError(
                 f"{show(a)} {operator} {show(b)}: lists of {len(a)} and {len(b)} values"
             )
-        return tuple([arithmetic(operator, x, y) for x, y in zip(a, b, strict=True)])
+        return tuple([arithmetic(operator, x, y, names) for x, y in zip(a, b, strict=True)])
     a, b = _number_of(a, f"'{operator}'"), _number_of(b, f"'{operator}'")
     if operator == "+":
         return bounded(a + b)
@@ -371,35 +438,64 @@ def _power(a: Any, b: Any) -> Any:
             result = bounded(a * result)
         return result
     if b < 0 and a == 0:
-        raise SpecError(f"0 ** {b}: division by zero")
+        raise SpecError(f"0 ** {show(b)}: division by zero")
     base = Fraction(a)
-    bits = max(abs(base.numerator).bit_length(), base.denominator.bit_length())
-    if bits > 1 and bits * abs(b) > 2 * _MAX_BITS:
+    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+    most = LARGEST.bit_length()
+    if bits > 1 and (bits - 1) * abs(b) > most:
         raise SpecError(f"{show(a)} ** {show(b)} has more than {MAX_DIGITS:,} digits")
-    if abs(b) > 10**6:
-        b = b % 2  # the base is 0, 1 or −1
-        b = b or 2
-    return base**b
+    # a large exponent has a base of 0, 1 or −1
+    return base ** (b if abs(b) <= most else 2 - b % 2)
 
 
 def bounded(value: Any) -> Any:
     """The value, whole numbers as ints, if it is not too large to go on with."""
-    if isinstance(value, int):
-        size = value.bit_length()
-    elif isinstance(value, Fraction):
+    if isinstance(value, Fraction):
         value = whole(value)
-        size = max(value.numerator.bit_length(), value.denominator.bit_length())
+    if isinstance(value, (int, Fraction)):
+        _check_digits(value)
     elif isinstance(value, Dim):
         if len(value.terms) > _MAX_TERMS or max(map(len, value.terms)) > _MAX_DEGREE:
-            raise SpecError("a symbolic expression of too many terms")
-        size = max(Fraction(c).numerator.bit_length() for c in value.terms.values())
-    else:
-        if isinstance(value, tuple) and len(value) > MAX_ITEMS:
-            raise SpecError(f"a list of {len(value):,} items; {MAX_ITEMS:,} are the limit")
-        return value
-    if size > _MAX_BITS:
-        raise SpecError(f"a number of more than {MAX_DIGITS:,} digits")
+            raise SpecError(
+                "a symbolic expression of too many terms",
+                hint=f"Give {', '.join(sorted(value.symbols))} a number.",
+            )
+        for coefficient in value.terms.values():
+            _check_digits(coefficient)
     return value
+
+
+def _check_digits(value: int | Fraction) -> None:
+    if abs(value.numerator) > LARGEST or value.denominator > LARGEST:
+        raise SpecError(f"a number of more than {MAX_DIGITS:,} digits")
+
+
+def list_value(items: list[Any], names: Names) -> tuple[Any, ...]:
+    """The list of some values, if it and the lists in it are not too large."""
+    names.spend(_count(items, 1))
+    return tuple(items)
+
+
+def _count(items: Iterable[Any], depth: int) -> int:
+    """The items of a list and of the lists in it."""
+    if depth > MAX_LIST_DEPTH:
+        raise SpecError(f"lists in lists, more than {MAX_LIST_DEPTH} levels deep")
+    total = 0
+    for item in items:
+        total += 1
+        if isinstance(item, tuple):
+            total += _count(item, depth + 1)
+        # at once: a list may hold one list many times, which holds another many times …
+        if total > MAX_ITEMS:
+            raise SpecError(f"a list of more than {MAX_ITEMS:,} items, those of its lists included")
+    return total
+
+
+def _spend(values: Iterable[Any], names: Names) -> None:
+    """Take note of work on the lists among some values."""
+    for value in values:
+        if isinstance(value, tuple):
+            names.spend(len(value))
 
 
 def truth(value: Any) -> bool:
@@ -413,18 +509,17 @@ def truth(value: Any) -> bool:
 
 
 def compare(sign: str, a: Any, b: Any) -> bool:
-    """a sign b for two numbers, or == and != of two words, lists or truth values."""
+    """Whether `a sign b` holds: of two numbers, or == and != of words, lists, truth values."""
     if _is_number(a) and _is_number(b):
         return _compare_numbers(sign, a, b)
-    kinds = {str if isinstance(v, str) else type(v) for v in (a, b)}
-    if len(kinds) > 1 or sign not in ("==", "!="):
-        for value in (a, b):
-            if isinstance(value, str) and hasattr(value, "misspelt"):
-                other = b if value is a else a
-                raise SpecError(
-                    f"{show(a)} {sign} {show(b)}: a word compared with {_kind(other)}"
-                )
-        raise SpecError(f"{show(a)} {sign} {show(b)}: {_kind(a)} and {_kind(b)} do not compare")
+    if _kind(a) != _kind(b):
+        words = [v for v in (a, b) if isinstance(v, str)]
+        wrong = f"{show(a)} {sign} {show(b)}: {_kind(a)} and {_kind(b)} do not compare"
+        # a word with a place, which was not quoted beside the sign, is likely a misspelt variable
+        explain = getattr(words[0], "compared", None) if words else None
+        raise SpecError(wrong) if explain is None else explain(wrong)
+    if sign not in ("==", "!="):
+        raise SpecError(f"{show(a)} {sign} {show(b)}: {_kind(a)} has no order, only == and !=")
     if isinstance(a, tuple):
         same = len(a) == len(b) and all(compare("==", x, y) for x, y in zip(a, b, strict=True))
     else:
@@ -442,31 +537,24 @@ def _kind(value: Any) -> str:
 
 def _compare_numbers(sign: str, a: Any, b: Any) -> bool:
     if sign in ("==", "!="):
-        same = equal(a, b)
-        if same is None:
-            free = ", ".join(sorted({s for v in (a, b) if isinstance(v, Dim) for s in v.symbols}))
-            raise UndecidableError(
-                f"whether {a} == {b} depends on {free}",
-                hint="A condition cannot depend on a symbol: give it a number.",
-            )
-        return same == (sign == "==")
-    if sign in (">=", "<"):
-        decided = at_least(a, b)
+        holds, expected = equal(a, b), sign == "=="
+    elif sign in (">=", "<"):
+        holds, expected = at_least(a, b), sign == ">="
     else:
-        decided = at_least(b, a)
-    if decided is None:
+        holds, expected = at_least(b, a), sign == "<="
+    if holds is None:
         free = ", ".join(sorted({s for v in (a, b) if isinstance(v, Dim) for s in v.symbols}))
         raise UndecidableError(
-            f"whether {a} {sign} {b} depends on {free}",
-            hint="A condition cannot depend on a symbol: give it a number.",
+            f"whether {show(a)} {sign} {show(b)} depends on {free}",
+            hint=f"A condition cannot depend on a symbol: give {free} a number.",
         )
-    return decided == (sign in (">=", "<="))
+    return holds == expected
 
 
 def _list_of(value: Any) -> tuple[Any, ...]:
     if isinstance(value, tuple):
         return value
-    raise SpecError(f"only a list can be indexed, not {show(value)}")
+    raise SpecError(f"a list is due, not {show(value)}")
 
 
 def _index(value: Any) -> int:
@@ -502,7 +590,9 @@ def _ceil_div(a: Any, b: Any) -> Any:
     a, b = _number_of(a, "ceil_div"), _number_of(b, "ceil_div")
     if not isinstance(b, Dim) and b == 0:
         raise SpecError(f"ceil_div({show(a)}, 0): division by zero")
-    return -((-a) // b) if not isinstance(a, Dim) and not isinstance(b, Dim) else arith.ceil_div(a, b)
+    if all(isinstance(size, int) or (isinstance(size, Dim) and size.is_whole) for size in (a, b)):
+        return arith.ceil_div(a, b)
+    return -(-a // b)  # the formula above is for whole numbers
 
 
 def _gcd(a: Any, b: Any) -> Any:
@@ -533,13 +623,14 @@ def make_divisible(v: Any, d: Any = 8, min: Any = None) -> Any:
 def _range(*ends: Any) -> tuple[int, ...]:
     for end in ends:
         if isinstance(end, Dim):
-            raise SpecError(f"range({end}): the length of a list cannot be symbolic")
-        if isinstance(end, bool) or not isinstance(end, int):
+            raise SpecError(
+                f"range({end}): the length of a list cannot be symbolic",
+                hint=f"Give {', '.join(sorted(end.symbols))} a number.",
+            )
+        if not isinstance(_number_of(end, "range"), int):
             raise SpecError(f"range of {show(end)}, which is no whole number")
     if len(ends) == 3 and ends[2] == 0:
         raise SpecError("range with a step of 0")
-    if not 1 <= len(ends) <= 3:
-        raise TypeError
     numbers = range(*ends)
     # len() of a huge range overflows
     if abs(numbers.stop - numbers.start) // abs(numbers.step) > MAX_ITEMS:
@@ -551,20 +642,35 @@ def _len(value: Any) -> int:
     return len(_list_of(value))
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "min": lambda *values: arith.minimum(*_numbers(values, "min")),
-    "max": lambda *values: arith.maximum(*_numbers(values, "max")),
-    "ceil": _ceil,
-    "floor": _floor,
-    "round": _round,
-    "ceil_div": _ceil_div,
-    "gcd": _gcd,
-    "make_divisible": make_divisible,
-    "range": _range,
-    "len": _len,
+def _min(*values: Any) -> Any:
+    return arith.minimum(*_numbers(values, "min"))
+
+
+def _max(*values: Any) -> Any:
+    return arith.maximum(*_numbers(values, "max"))
+
+
+class Function(NamedTuple):
+    """A function of the language: how it is called, and with how many values."""
+
+    call: Callable[..., Any]
+    usage: str
+    least: int
+    most: int
+    keywords: tuple[str, ...] = ()
+
+
+FUNCTIONS = {
+    "min": Function(_min, "min(a, b, …)", 1, MAX_ITEMS),
+    "max": Function(_max, "max(a, b, …)", 1, MAX_ITEMS),
+    "ceil": Function(_ceil, "ceil(x)", 1, 1),
+    "floor": Function(_floor, "floor(x)", 1, 1),
+    "round": Function(_round, "round(x)", 1, 1),
+    "ceil_div": Function(_ceil_div, "ceil_div(a, b)", 2, 2),
+    "gcd": Function(_gcd, "gcd(a, b)", 2, 2),
+    "make_divisible": Function(
+        make_divisible, "make_divisible(v, d=8, min=d)", 1, 3, ("v", "d", "min")
+    ),
+    "range": Function(_range, "range(n)", 1, 3),
+    "len": Function(_len, "len(list)", 1, 1),
 }
-_USAGE = {
-    "min": "min(a, b, …)", "max": "max(a, b, …)", "ceil": "ceil(x)", "floor": "floor(x)",
-    "round": "round(x)", "ceil_div": "ceil_div(a, b)", "gcd": "gcd(a, b)",
-    "make_divisible": "make_divisible(v, d=8, min=d)", "range": "range(n)", "len": "len(list)",
-}  # fmt: skip

@@ -30,6 +30,23 @@ _LAYERS = {
     "shortcut": "add", "eltwise": "add", "elementwise_add": "add", "mul": "multiply",
     "sub": "subtract", "transpose": "permute", "centercrop": "crop", "center_crop": "crop",
     "cropping2d": "crop", "layer_scale": "scale", "sequential": "layers",
+    "channelshuffle": "channel_shuffle", "shuffle": "channel_shuffle",
+    "pixelshuffle": "pixel_shuffle", "depthtospace": "pixel_shuffle",
+    "subpixel": "pixel_shuffle", "pixelunshuffle": "pixel_unshuffle",
+    "spacetodepth": "pixel_unshuffle", "absolute": "abs", "reducemean": "mean",
+    "leakyrelu": "leaky_relu", "lrelu": "leaky_relu", "parametricrelu": "prelu",
+    "hardtanh": "hard_tanh", "logsoftmax": "log_softmax", "gn": "group_norm",
+    "groupnorm": "group_norm", "groupnormalization": "group_norm",
+    "instancenorm": "instance_norm", "instancenorm2d": "instance_norm",
+    "instancenormalization": "instance_norm", "adaptivemaxpool2d": "adaptive_max_pool",
+    "gmp": "global_max_pool", "globalmaxpool": "global_max_pool",
+    "globalmaxpooling2d": "global_max_pool", "view": "reshape", "unflatten": "reshape",
+    "zeropadding2d": "pad", "zeropad2d": "pad", "constantpad2d": "pad",
+    "reflectionpad2d": "pad", "replicationpad2d": "pad", "upsamplingbilinear2d": "upsample",
+    "upsamplingnearest2d": "upsample", "depthwise": "depthwise_conv", "dwconv": "depthwise_conv",
+    "depthwiseconv2d": "depthwise_conv", "separable": "separable_conv",
+    "sepconv": "separable_conv", "separableconv2d": "separable_conv",
+    "depthwiseseparableconv": "separable_conv",
 }  # fmt: skip
 
 _FIELDS = {
@@ -40,7 +57,13 @@ _FIELDS = {
     "pads": "padding", "dilations": "dilation", "dilation_rate": "dilation", "group": "groups",
     "use_bias": "bias", "bias_term": "bias", "p": "rate", "prob": "rate", "dim": "axis",
     "dims": "axes", "scale_factor": "scale", "output_size": "size", "normalized_shape": "axes",
-    "epsilon": "eps", "return_indices": "",
+    "epsilon": "eps", "return_indices": "", "negative_slope": "slope", "alpha": "slope",
+    "num_parameters": "per_channel", "num_groups": "groups", "upscale_factor": "scale",
+    "downscale_factor": "scale", "block_size": "scale", "blocksize": "scale",
+    "depth_multiplier": "multiplier", "channel_multiplier": "multiplier",
+    "keepdim": "keep_axes", "keepdims": "keep_axes", "keep_dims": "keep_axes",
+    "track_running_stats": "running_statistics", "target_shape": "shape", "newshape": "shape",
+    "paddings": "padding", "padding_mode": "mode", "interpolation": "mode",
 }  # fmt: skip
 
 _GIVEN_BY_INPUT = {"in_channels", "in_features", "num_features", "input_shape", "in_dim"}

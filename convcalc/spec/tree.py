@@ -6,17 +6,23 @@ second documents, so a spec can neither run code nor mean something else than it
 
 from __future__ import annotations
 
+import math
+import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from numbers import Integral
 from typing import Any
 
 from convcalc.errors import SpecError, shorten
 
 MAX_BYTES = 10_000_000
 MAX_DEPTH = 100
-MAX_ALIASED = 1_000_000
+MAX_VALUES = 1_000_000
+"""Of a text, its aliases written out; a spec made in Python may hold twice as many."""
+MAX_DIGITS = 1_000
+LARGEST = 10**MAX_DIGITS - 1
 
 
 class Place:
@@ -49,6 +55,8 @@ class Key:
             key = place.key
             parts.append(f"[{key}]" if isinstance(key, int) else f".{shorten(str(key), 40)}")
             place = place.parent
+        if len(parts) > 20:
+            parts[8:-8] = [" … "]
         return "".join(reversed(parts)).lstrip(".")
 
 
@@ -116,9 +124,12 @@ def describe(tree: Tree) -> str:
 
 _QUOTE_HINT = (
     'In {…} and […], put an expression that holds , [ ] { } in quotes: size: "min(a, b)"; '
-    "everywhere, one that starts with * % @ ! & > | [ { or holds ': ' or ' #'."
+    "everywhere, one that starts with a quote or * % @ ! & > | [ { or holds ': ' or ' #'."
 )
 _SPACE_HINT = "A key needs a space after its colon: {stride: 2}, not {stride:2}."
+_GLUED = re.compile(r"\w:\w")
+_UNPRINTABLE = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What YAML 1.2 counts as unprintable (section 5.1), lone halves of UTF-16 pairs included."""
 
 
 def parse_yaml(text: str, source: str) -> Tree:
@@ -129,48 +140,55 @@ def parse_yaml(text: str, source: str) -> Tree:
     """
     import yaml
 
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable is not None:
+        raise fail(
+            f"an unprintable character, U+{ord(unprintable[0]):04X}",
+            _place_in(text, unprintable.start(), source), "A spec is plain UTF-8 text.",
+        )  # fmt: skip
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
         return _Composer(yaml.parse(text, Loader=loader), source).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
-        raise fail(*_explain(error, text, where)) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise fail(
-            f"unprintable character #x{ord(str(error.character)[:1] or chr(0)):04x}"
-            if isinstance(error.character, str)
-            else f"unprintable character #x{error.character:04x}",
-            Place(source, line, 1),
-            "A spec is plain UTF-8 text.",
-        ) from None
+        problem = str(error.problem or error.context or "unreadable")
+        raise _explained(problem, text, where) from None
     except yaml.YAMLError as error:
         raise fail(f"no YAML: {shorten(str(error))}", Place(source, 1, 1)) from None
 
 
-def _explain(error: Any, text: str, where: Place) -> tuple[str, Place, str]:
-    problem = str(error.problem or error.context or "unreadable")
-    lines = text.split("\n", where.line)
-    line = lines[where.line - 1] if where.line <= len(lines) else ""
-    if "\\t" in problem or "\t" in line[: where.column]:
-        return "a tab where YAML needs spaces", where, "Indent with spaces."
-    if "alias" in problem and "undefined" in problem:
-        return problem, where, _QUOTE_HINT
-    if re.search(r"[\w)]:\d", line):
-        return f"no YAML here: {problem}", where, _SPACE_HINT
-    return f"no YAML here: {problem}", where, _QUOTE_HINT
+def _place_in(text: str, position: int, source: str) -> Place:
+    start = text.rfind("\n", 0, position) + 1
+    return Place(source, text.count("\n", 0, start) + 1, position - start + 1)
+
+
+def _explained(problem: str, text: str, where: Place) -> SpecError:
+    """The error for what the parser found at a place, with the likeliest reason."""
+    *_, above, line = ["", *text.split("\n", where.line)[: where.line]]
+    indent = line[: len(line) - len(line.lstrip())]
+    if "\t" in indent or line[where.column - 1 : where.column] == "\t":
+        return fail("a tab where YAML needs spaces", where, "Indent with spaces.")
+    # a key without a space after its colon is noticed on the line after it
+    glued = any(_GLUED.search(text) for text in (line, above))
+    return fail(
+        f"no YAML here: {problem}", where,
+        _SPACE_HINT if glued or "unexpected ':'" in problem else _QUOTE_HINT,
+    )  # fmt: skip
 
 
 class _Composer:
-    """Events → tree, with the limits kept on the way."""
+    """Events → tree, with the limits kept on the way.
+
+    A node comes with how many values it holds, and how deep they go, its aliases written out.
+    """
 
     def __init__(self, events: Iterator[Any], source: str) -> None:
         self.events = events
         self.source = source
-        self.anchors: dict[str, tuple[Tree, int]] = {}
+        self.anchors: dict[str, tuple[Tree, int, int]] = {}
         self.open_anchors: set[str] = set()
-        self.aliased = 0
+        self.values = 0
 
     def document(self) -> Tree:
         import yaml
@@ -179,9 +197,7 @@ class _Composer:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if tree is not None:
-                    raise fail(
-                        "a second document", self._place(event), "One file holds one spec."
-                    )
+                    raise fail("a second document", self._place(event), "One file holds one spec.")
                 tree = self._node(next(self.events), 0)[0]
         if tree is None or (isinstance(tree, Scalar) and tree.empty):
             raise fail(
@@ -193,74 +209,80 @@ class _Composer:
         mark = event.start_mark
         return Place(self.source, mark.line + 1, mark.column + 1)
 
-    def _node(self, event: Any, depth: int) -> tuple[Tree, int]:
-        """The node that starts with `event`, and how many nodes it holds with aliases expanded."""
+    def _node(self, event: Any, depth: int) -> tuple[Tree, int, int]:
         name = type(event).__name__
         where = self._place(event)
         if name == "AliasEvent":
-            return self._alias(event, where)
-        if event.tag is not None and event.tag != "!":
-            raise fail(f"a tag, {shorten(event.tag)}", where, "Specs have no tags: leave it out.")
+            return self._alias(event, where, depth)
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise fail(f"a tag, {shorten(tag)}", where, "Specs have no tags: leave it out.")
+        self._count(1, where)
         if name == "ScalarEvent":
-            quoted = event.style in ("'", '"', "|", ">")
-            tree: Tree = Scalar(event.value, where, quoted)
-            if event.anchor:
-                self.anchors[event.anchor] = tree, 1
-            return tree, 1
-        if depth >= MAX_DEPTH:
-            raise fail(f"nested more than {MAX_DEPTH} levels deep", where)
-        anchor = event.anchor
-        if anchor:
-            self.open_anchors.add(anchor)
-        if name == "SequenceStartEvent":
-            tree, size = self._list(where, depth + 1)
+            # plain scalars alone have no style, or an empty one
+            node: tuple[Tree, int, int] = Scalar(event.value, where, bool(event.style)), 1, 0
         else:
-            tree, size = self._map(where, depth + 1)
-        if anchor:
-            self.open_anchors.discard(anchor)
-            self.anchors[anchor] = tree, size
-        return tree, size
+            if depth >= MAX_DEPTH:
+                raise fail(f"nested more than {MAX_DEPTH} levels deep", where)
+            self.open_anchors.add(event.anchor)
+            node = (self._list if name == "SequenceStartEvent" else self._map)(where, depth + 1)
+            self.open_anchors.discard(event.anchor)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        return node
 
-    def _alias(self, event: Any, where: Place) -> tuple[Tree, int]:
+    def _alias(self, event: Any, where: Place, depth: int) -> tuple[Tree, int, int]:
         name = event.anchor
         if name in self.open_anchors:
             raise fail(f"the alias *{shorten(name)} stands for a list that holds itself", where)
         if name not in self.anchors:
             raise fail(f"*{shorten(name)} names no anchor above", where, _QUOTE_HINT)
-        tree, size = self.anchors[name]
-        self.aliased += size
-        if self.aliased > MAX_ALIASED:
-            raise fail(f"aliases expand to more than {MAX_ALIASED:,} values", where)
-        return tree, size
+        node = self.anchors[name]
+        self._count(node[1], where)
+        if depth + node[2] > MAX_DEPTH:
+            raise fail(f"nested more than {MAX_DEPTH} levels deep", where)
+        return node
 
-    def _list(self, where: Place, depth: int) -> tuple[Tree, int]:
+    def _count(self, values: int, where: Place) -> None:
+        self.values += values
+        if self.values > MAX_VALUES:
+            raise fail(
+                f"more than {MAX_VALUES:,} values, aliases written out", where,
+                "repeat: and for: say the same thing many times.",
+            )  # fmt: skip
+
+    def _list(self, where: Place, depth: int) -> tuple[Tree, int, int]:
         items: list[Tree] = []
-        total = 1
+        total, height = 1, 0
         for event in self.events:
             if type(event).__name__ == "SequenceEndEvent":
                 break
-            item, size = self._node(event, depth)
+            item, size, below = self._node(event, depth)
             items.append(item)
             total += size
-        return List(items, where), total
+            height = max(height, below)
+        return List(items, where), total, height + 1
 
-    def _map(self, where: Place, depth: int) -> tuple[Tree, int]:
+    def _map(self, where: Place, depth: int) -> tuple[Tree, int, int]:
         pairs: list[tuple[Scalar, Tree]] = []
         seen: dict[str, Where] = {}
-        total = 1
+        total, height = 1, 0
         for event in self.events:
             if type(event).__name__ == "MappingEndEvent":
                 break
-            key, _ = self._node(event, depth)
-            value, size = self._node(next(self.events), depth)
+            key = _checked_key(self._node(event, depth)[0], seen)
+            value, size, below = self._node(next(self.events), depth)
+            if isinstance(value, Scalar) and value.empty:
+                # the parsers disagree on where nothing stands
+                value = Scalar("", key.where)
             total += size + 1
-            _check_key(key, seen)
-            assert isinstance(key, Scalar)
+            height = max(height, below)
             pairs.append((key, value))
-        return Map(pairs, where), total
+        return Map(pairs, where), total, height + 1
 
 
-def _check_key(key: Tree, seen: dict[str, Where]) -> None:
+def _checked_key(key: Tree, seen: dict[str, Where]) -> Scalar:
+    """`key`, which must be a name that is not in `seen`, where it is put."""
     if not isinstance(key, Scalar):
         raise fail("a key is a name, not a list or a mapping", key.where, _QUOTE_HINT)
     if key.text == "<<":
@@ -274,45 +296,112 @@ def _check_key(key: Tree, seen: dict[str, Where]) -> None:
     if key.text.count("(") != key.text.count(")"):
         raise fail(f"unbalanced brackets: '{shorten(key.text)}'", key.where, _QUOTE_HINT)
     seen[key.text] = key.where
+    return key
 
 
 # -- Python values ----------------------------------------------------------------------------
 
 
-def from_python(value: Any, where: Key | None = None, depth: int = 0) -> Tree:
+def from_python(value: Any, where: Key | None = None) -> Tree:
     """The tree of a spec made in Python: mappings, lists, text, numbers, truth values, None.
 
+    NumPy's integers are numbers too.
+
     Raises:
-        SpecError: a value of another type, or nesting that is too deep (a list that holds itself).
+        SpecError: a value of another type, or too many, or nested too deep (a list that holds
+            itself).
     """
-    place = where or Key(None, "spec")
-    if isinstance(value, str):
-        return Scalar(value, place, quoted=not value)
-    if isinstance(value, bool):
-        return Scalar("true" if value else "false", place)
-    if isinstance(value, int):
-        return Scalar(str(value), place)
-    if value is None:
-        return Scalar("", place)
-    if depth >= MAX_DEPTH:
-        raise fail(f"nested more than {MAX_DEPTH} levels deep", place)
-    if isinstance(value, Mapping):
-        pairs = []
+    return _PythonReader().tree(value, where, 0)
+
+
+_ROOT = Key(None, "spec")
+_SMALL = 10**18
+_LARGE = 100
+
+
+class _PythonReader:
+    """Python values → tree, with the limits kept on the way."""
+
+    def __init__(self) -> None:
+        self.values = 0
+        self.known: dict[int, tuple[Tree, int]] = {}
+
+    def tree(self, value: Any, where: Key | None, depth: int) -> Tree:
+        # the most frequent types first: a spec may hold a million of them
+        if isinstance(value, str):
+            return Scalar(str(value), where or _ROOT, not value)
+        if type(value) is int and -_SMALL < value < _SMALL:
+            return Scalar(str(value), where or _ROOT)
+        if isinstance(value, (dict, list, tuple)):
+            return self._collection(value, where, depth)
+        if isinstance(value, _SCALARS):
+            return Scalar(_text_of(value, where or _ROOT), where or _ROOT)
+        if isinstance(value, (Mapping, Sequence)) and not isinstance(value, (bytes, bytearray)):
+            return self._collection(value, where, depth)
+        raise fail(
+            f"a value of type {_type(value)}", where or _ROOT,
+            "Specs are made of mappings, lists, text, numbers, truth values and None.",
+        )  # fmt: skip
+
+    def _collection(self, value: Any, where: Key | None, depth: int) -> Tree:
+        if depth >= MAX_DEPTH:
+            raise fail(f"nested more than {MAX_DEPTH} levels deep", where or _ROOT)
+        before = self.values
+        found, size = self.known.get(id(value), (None, len(value)))
+        self.values += size
+        if self.values > 2 * MAX_VALUES:
+            raise fail(f"more than {2 * MAX_VALUES:,} values", where or _ROOT)
+        if found is not None and size > _LARGE:
+            return found
+        # one small list in many places is read anew, so that each has its own place
+        self.values = before + len(value)
+        tree: Tree
+        if isinstance(value, Mapping):
+            tree = Map(self._pairs(value, where, depth + 1), where or _ROOT)
+        else:
+            items = [self.tree(item, Key(where, i), depth + 1) for i, item in enumerate(value)]
+            tree = List(items, where or _ROOT)
+        self.known[id(value)] = tree, self.values - before
+        return tree
+
+    def _pairs(
+        self, value: Mapping[Any, Any], where: Key | None, depth: int
+    ) -> list[tuple[Scalar, Tree]]:
+        pairs: list[tuple[Scalar, Tree]] = []
         for key, item in value.items():
-            inner = Key(where, key)
             if not isinstance(key, str):
-                raise fail(f"a key is a text, not {shorten(repr(key))}", inner)
-            pairs.append((Scalar(key, inner), from_python(item, inner, depth + 1)))
-        return Map(pairs, place)
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        items = [from_python(item, Key(where, i), depth + 1) for i, item in enumerate(value)]
-        return List(items, place)
+                raise fail(f"a key is a text, not a value of type {_type(key)}", where or _ROOT)
+            inner = Key(where, key)
+            pairs.append((Scalar(key, inner), self.tree(item, inner, depth)))
+        return pairs
+
+
+_SCALARS = (float, Integral, Decimal, Fraction, type(None))
+
+
+def _text_of(value: Any, place: Key) -> str:
+    """A number, a truth value or None as a spec writes it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Integral):
+        value = operator.index(value)
+        _check_digits(value, place)
+        return str(value)
     if isinstance(value, Fraction):
-        return Scalar(f"{value.numerator} / {value.denominator}", place)
-    if isinstance(value, (float, Decimal)):
-        return Scalar(repr(value) if isinstance(value, float) else str(value), place)
-    raise fail(
-        f"a value of type {type(value).__name__}",
-        place,
-        "Specs are made of mappings, lists, text, numbers, truth values and None.",
-    )
+        _check_digits(value.numerator, place)
+        _check_digits(value.denominator, place)
+        return f"{value.numerator} / {value.denominator}"
+    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
+        raise fail(f"{value} is no number", place)
+    return float.__repr__(value) if isinstance(value, float) else str(value)
+
+
+def _check_digits(number: int, place: Key) -> None:
+    if abs(number) > LARGEST:
+        raise fail(f"a number of more than {MAX_DIGITS:,} digits", place)
+
+
+def _type(value: Any) -> str:
+    return shorten(type(value).__name__)
