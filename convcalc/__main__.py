@@ -17,10 +17,9 @@ def main() -> NoReturn:
 
     code = 0
     try:
-        cli.main(prog_name="convcalc", standalone_mode=False)
+        # click gives the exit code back as the result
+        code = cli.main(prog_name="convcalc", standalone_mode=False) or 0
         sys.stdout.flush()
-    except click.exceptions.Exit as error:
-        code = error.exit_code
     except click.Abort:
         code = 130
     except click.ClickException as error:

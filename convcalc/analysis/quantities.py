@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from convcalc.analysis.memory import BYTES, activation_values, peak
 from convcalc.dim import Size
+from convcalc.errors import UndecidableError
 from convcalc.graph import Graph, Node, Operation
-
-BYTES_PER_PARAMETER = 4
-"""float32."""
 
 
 class Quantity(NamedTuple):
@@ -40,6 +39,9 @@ QUANTITIES: dict[str, Quantity] = {
         False,
         "multiply–accumulates of convolution and linear layers; no bias, norm or activation",
     ),
+    "macs_nonpad": Quantity(
+        lambda op: op.macs_nonpad, False, "macs without the products with a padded zero"
+    ),
     "flops": Quantity(lambda op: op.cost.flops, False, "2·macs"),
     "multiplies": Quantity(lambda op: op.cost.multiplies, False, "multiplications of all layers"),
     "adds": Quantity(lambda op: op.cost.adds, False, "additions and subtractions of all layers"),
@@ -48,18 +50,25 @@ QUANTITIES: dict[str, Quantity] = {
     "exps": Quantity(
         lambda op: op.cost.exps, False, "exp, log, tanh, erf, powers and roots of all layers"
     ),
-    "param_bytes": Quantity(
-        lambda op: op.params * BYTES_PER_PARAMETER, True, "bytes of the parameters as float32"
-    ),
 }
+
+MEMORY = ("param_bytes", "activation_bytes", "peak_activation_bytes")
+"""Totals in bytes; they depend on the dtype."""
+
+TOTALS = (*QUANTITIES, *MEMORY)
 
 
 class Totals(NamedTuple):
-    """The sums over all layers; ints, or Dims where the network is symbolic."""
+    """The sums over all layers, and the memory; ints, or Dims where the network is symbolic.
+
+    `activation_bytes` are the inputs and every output that has storage of its own;
+    `peak_activation_bytes` the most that is alive at once while the layers run in order.
+    """
 
     params: Size
     buffers: Size
     macs: Size
+    macs_nonpad: Size
     flops: Size
     multiplies: Size
     adds: Size
@@ -67,17 +76,40 @@ class Totals(NamedTuple):
     divides: Size
     exps: Size
     param_bytes: Size
+    activation_bytes: Size
+    peak_activation_bytes: Size | None
+    """None where the order of too many symbolic sizes is open."""
 
 
-def total(quantity: str, nodes: Iterable[Node]) -> Size:
-    """The sum of one quantity over some nodes."""
-    return _sum(QUANTITIES[quantity], _counted(nodes))
-
-
-def totals(graph: Graph) -> Totals:
-    """The sums of all quantities over a graph."""
+def total(of: str, graph: Graph, dtype: str = "float32") -> Size:
+    """One total over a graph."""
+    if of == "activation_bytes":
+        return BYTES[dtype] * activation_values(graph)
+    if of == "peak_activation_bytes":
+        return BYTES[dtype] * peak(graph).values
     counted = _counted(graph.nodes)
-    return Totals(**{name: _sum(quantity, counted) for name, quantity in QUANTITIES.items()})
+    if of == "param_bytes":
+        return BYTES[dtype] * _sum(QUANTITIES["params"], counted)
+    return _sum(QUANTITIES[of], counted)
+
+
+def totals(graph: Graph, dtype: str = "float32") -> Totals:
+    """All totals over a graph, bytes for one dtype."""
+    counted = _counted(graph.nodes)
+    sums = {name: _sum(quantity, counted) for name, quantity in QUANTITIES.items()}
+    return Totals(
+        **sums,
+        param_bytes=BYTES[dtype] * sums["params"],
+        activation_bytes=BYTES[dtype] * activation_values(graph),
+        peak_activation_bytes=_peak_bytes(graph, dtype),
+    )
+
+
+def _peak_bytes(graph: Graph, dtype: str) -> Size | None:
+    try:
+        return BYTES[dtype] * peak(graph).values
+    except UndecidableError:
+        return None
 
 
 Counted = list[tuple[Operation, bool, int]]

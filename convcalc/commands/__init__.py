@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
+import os
 
 import click
 
@@ -14,7 +14,8 @@ class _Commands(click.Group):
     """Finds commands in this folder."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        names = {file.stem for file in Path(__file__).parent.glob("[!_]*.py")}
+        files = os.listdir(os.path.dirname(__file__))
+        names = {f.removesuffix(".py") for f in files if f.endswith(".py") and f[0] != "_"}
         return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else 99, name))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -27,14 +28,13 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from convcalc.errors import did_you_mean
+        known = self.list_commands(ctx)
+        if args[0] not in known:
+            from convcalc.errors import UsageError, did_you_mean
 
-            hint = did_you_mean(args[0], self.list_commands(ctx))
-            error.message += f" {hint}" if hint and "Did you mean" not in error.message else ""
-            raise
+            hint = did_you_mean(args[0], known) or f"There are {', '.join(known)}."
+            raise UsageError(f"no such command '{args[0]}'", hint=hint)
+        return super().resolve_command(ctx, args)
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

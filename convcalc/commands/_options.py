@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from convcalc.errors import UsageError, shorten
 from convcalc.network import Network
 from convcalc.spec.document import read_file, read_string
 from convcalc.spec.zoo import decode, zoo_names
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # it is no generic before click 8.4
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class SpecType(click.ParamType):
-    """A path, a zoo name, or - for standard input."""
+class OneOf(ParamType):
+    """A text that the shell completes from some names, and from files where `files` says so."""
 
-    name = "spec"
+    def __init__(self, name: str, names: Callable[[], Iterable[str]], files: bool = False) -> None:
+        self.name = name
+        self.names = names
+        self.files = files
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        names = [CompletionItem(name) for name in zoo_names() if name.startswith(incomplete)]
-        return [*names, CompletionItem(incomplete, type="file")]
+        from click.shell_completion import CompletionItem
+
+        names = sorted(name for name in self.names() if name.startswith(incomplete))
+        files = [CompletionItem(incomplete, type="file")] if self.files else []
+        return [*map(CompletionItem, names), *files]
+
+
+SPEC = OneOf("spec", zoo_names, files=True)
 
 
 def specs_argument(command: F) -> F:
     """SPEC…: one or more."""
-    return click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=SpecType())(
-        command
-    )
+    return click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=SPEC)(command)
 
 
 def format_option(*formats: str) -> Callable[[F], F]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import open_network, specs_argument
+from convcalc.dim import Size
 from convcalc.errors import ConvcalcError
 from convcalc.network import Network
 from convcalc.report.output import write
@@ -31,20 +32,20 @@ def command(ctx: click.Context, specs: tuple[str, ...]) -> None:
             click.echo(f"Note: {spec} expects nothing: add expect: {{params: …}} to it", err=True)
         for quantity, expected, found in rows:
             if expected == found:
-                write(f"✓ {net.name}: {quantity} {found:,}")
+                write(f"✓ {spec}: {quantity} {found:,}")
             else:
                 failed = True
-                write(f"✗ {net.name}: {quantity} expected {expected:,}, found {found:,}")
+                write(f"✗ {spec}: {quantity} expected {expected:,}, found {found:,}")
     if failed:
         ctx.exit(1)
 
 
-def expectations(net: Network) -> list[tuple[str, object, object]]:
+def expectations(net: Network) -> list[tuple[str, int, Size]]:
     """Each quantity that a spec expects, with the value expected and the one found."""
     totals = net.summarize().totals
-    rows = []
+    rows: list[tuple[str, int, Size]] = []
     for quantity, value in net.spec.expect.items():
-        expected = value.evaluate(Env({"N": 1}))  # type: ignore[arg-type]
+        expected = value.evaluate(Env({"N": 1}))
         if isinstance(expected, bool) or not isinstance(expected, int):
             raise ConvcalcError(f"expect: {quantity}: a whole number is due").located(
                 str(value.where)

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from convcalc.analysis.closed_form import closed_form
+from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
     format_option,
     open_network,
@@ -30,6 +32,10 @@ from convcalc.report.terminal import COLUMNS, DEFAULT_COLUMNS, Rendered, parse_c
     "--depth", type=click.IntRange(min=1), metavar="N",
     help="Show N levels of the module tree.",
 )  # fmt: skip
+@click.option(
+    "--dtype", type=click.Choice(tuple(BYTES)), default="float32", metavar="|".join(BYTES),
+    help="What the bytes are counted for (default: float32).",
+)  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Show every layer: no folding into ×n.")
 @click.option(
     "--columns", metavar="NAMES", default=",".join(DEFAULT_COLUMNS), show_default=True,
@@ -43,6 +49,7 @@ def command(
     batch: str | None,
     symbolic: str,
     depth: int | None,
+    dtype: str,
     everything: bool,
     columns: str,
     form: str | None,
@@ -67,7 +74,7 @@ def command(
     reports: list[Any] = []
     for spec in specs:
         try:
-            report = open_network(spec, values).summarize(symbolic=symbolic)
+            report = open_network(spec, values).summarize(symbolic=symbolic, dtype=dtype)
         except ConvcalcError as error:
             if form == "text" and output is None:
                 _show_partial(error, spec, layout)
@@ -101,9 +108,9 @@ def _show_partial(error: ConvcalcError, spec: str, layout: dict[str, Any]) -> No
     """The table down to the layer that did not fit."""
     from convcalc.report.report import Report
 
-    graph = getattr(error, "partial", None)
+    graph = error.partial
     if graph is None or not graph.nodes:
         return
-    report = Report(spec, spec, "", {}, graph, lambda: 0)
+    report = Report(spec, graph.title, "", {}, graph, lambda: closed_form(graph, 0, ()))
     rendered: Rendered = render(report, width=terminal_width(), error=error, **layout)
     show(rendered)

@@ -6,31 +6,41 @@ from typing import Any
 
 import click
 
-from convcalc.commands._options import format_option
+from convcalc.commands._options import OneOf, format_option
+from convcalc.errors import UsageError, did_you_mean
 from convcalc.network import load
 from convcalc.report.output import show, terminal_width, write
 from convcalc.report.terminal import listing
-from convcalc.spec.zoo import zoo_names
+from convcalc.spec.zoo import read_text, zoo_file, zoo_names
 
 
 @click.command("zoo")
+@click.argument("name", required=False, type=OneOf("architecture", zoo_names))
 @format_option("text", "json")
-def command(form: str | None) -> None:
-    """List the architectures that come with convcalc, with their parameters and MACs.
+def command(name: str | None, form: str | None) -> None:
+    """List the architectures that come with convcalc, or show the spec of one.
+
+    The list has their parameters and MACs at their own input size.
 
     \b
       convcalc zoo
       convcalc zoo --format json
+      convcalc zoo resnet50 > my_resnet.yaml
     """
-    found = [entry(name) for name in zoo_names()]
+    if name is not None:
+        file = zoo_file(name)
+        if file is None:
+            hint = did_you_mean(name, zoo_names()) or "'convcalc zoo' lists them."
+            raise UsageError(f"no architecture '{name}'", hint=hint)
+        write(read_text(file).rstrip("\n"))
+        return
+    found = [entry(architecture) for architecture in zoo_names()]
     if form == "json":
         import json
 
         write(json.dumps(found, indent=1, ensure_ascii=False))
         return
-    rows = [
-        (str(e["name"]), str(e["title"]), f"{e['params']:,}", f"{e['macs']:,}") for e in found
-    ]
+    rows = [(str(e["name"]), str(e["title"]), f"{e['params']:,}", f"{e['macs']:,}") for e in found]
     show(listing(("Name", "Title", "Params", "MACs"), rows, terminal_width(), right=(2, 3)))
 
 

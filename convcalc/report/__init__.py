@@ -1,0 +1,1 @@
+"""Reports and how they are shown; every glyph and unit lives here."""

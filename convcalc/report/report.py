@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from convcalc.analysis.closed_form import Formula
+from convcalc.analysis.memory import Peak, peak
 from convcalc.analysis.quantities import QUANTITIES, Totals, totals
+from convcalc.analysis.receptive_field import Fields, receptive_fields
 from convcalc.dim import Dim, Size
 from convcalc.graph import Graph, Node
 from convcalc.layer import Shape
+from convcalc.view import Reach
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -20,10 +24,11 @@ JSON_VERSION = 1
 class Row:
     """One layer of the report; every quantity of the totals is an attribute, an int or a Dim."""
 
-    __slots__ = ("node",)
+    __slots__ = ("node", "report")
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, report: Report) -> None:
         self.node = node
+        self.report = report
 
     @property
     def name(self) -> str:
@@ -44,6 +49,24 @@ class Row:
     def output_shape(self) -> Shape:
         """(N, channels, *spatial)."""
         return self.node.shape
+
+    @property
+    def receptive_field(self) -> tuple[Size, ...]:
+        """How many positions of the input one output sees, along each of its spatial axes.
+
+        The input's whole size where it sees everything. Araujo, Norris, Sim 2019.
+        """
+        return tuple(reach.size for reach in self.report.reach(self.node))
+
+    @property
+    def receptive_stride(self) -> tuple[Size, ...]:
+        """How far apart the receptive fields of neighbouring outputs are, along each axis."""
+        return tuple(reach.stride for reach in self.report.reach(self.node))
+
+    @property
+    def receptive_padding(self) -> tuple[Size, ...]:
+        """How far the receptive field of the first output starts before the input."""
+        return tuple(-reach.start for reach in self.report.reach(self.node))
 
     def __getattr__(self, quantity: str) -> Any:
         if quantity in QUANTITIES:
@@ -68,27 +91,47 @@ class Report:
         source: str,
         variables: dict[str, Any],
         graph: Graph,
-        closed_form: Callable[[], Size],
+        macs_formula: Callable[[], Formula],
+        dtype: str = "float32",
     ) -> None:
         self.name = name
         self.title = title
         self.source = source
         self.variables = variables
         self.graph = graph
-        self._closed_form = closed_form
+        self._macs_formula = macs_formula
+        self._formula: Formula | None = None
+        self.dtype = dtype
         self._totals: Totals | None = None
+        self._fields: dict[Node, Fields] | None = None
 
     @property
     def rows(self) -> Sequence[Row]:
         """One row for every layer, in running order."""
-        return [Row(node) for node in self.graph.nodes]
+        return [Row(node, self) for node in self.graph.nodes]
 
     @property
     def totals(self) -> Totals:
         """The sums over all rows."""
         if self._totals is None:
-            self._totals = totals(self.graph)
+            self._totals = totals(self.graph, self.dtype)
         return self._totals
+
+    @property
+    def peak(self) -> Peak:
+        """Which tensors are alive when most memory is held, and at which layer."""
+        return peak(self.graph)
+
+    def reach(self, node: Node) -> tuple[Reach, ...]:
+        """The receptive field of a layer along each spatial axis of the (first) input."""
+        if self._fields is None:
+            self._fields = receptive_fields(self.graph)
+        sizes = self.graph.inputs[0].shape[2:]
+        fields = self._fields.get(node) or (None,) * len(sizes)
+        return tuple(
+            Reach(size, size, 0) if field is None else field.reach
+            for field, size in zip(fields, sizes, strict=True)
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -96,9 +139,11 @@ class Report:
         return self.graph.notes
 
     @property
-    def macs_formula(self) -> Size:
-        """The closed form of the MACs in N and the names of the input."""
-        return self._closed_form()
+    def macs_formula(self) -> Formula:
+        """The closed form of the MACs in N and the names of the input, with its limits."""
+        if self._formula is None:
+            self._formula = self._macs_formula()
+        return self._formula
 
     def text(self, width: int | None = None, **options: Any) -> str:
         """The table as plain text; see `convcalc.report.terminal.render`."""
@@ -117,7 +162,7 @@ class Report:
         }
 
     def _layers(self) -> Iterator[dict[str, Any]]:
-        columns = [name for name in QUANTITIES if name not in ("flops", "param_bytes")]
+        columns = [name for name in QUANTITIES if name != "flops"]
         for row in self.rows:
             yield {
                 "name": row.name,
@@ -125,6 +170,9 @@ class Report:
                 "inputs": list(row.inputs),
                 "output_shape": [plain(size) for size in row.output_shape],
                 **{column: plain(getattr(row, column)) for column in columns},
+                "receptive_field": plain(row.receptive_field),
+                "receptive_stride": plain(row.receptive_stride),
+                "receptive_padding": plain(row.receptive_padding),
             }
 
     def __str__(self) -> str:
@@ -151,5 +199,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, Fraction):
         decimal = float(value)
-        return decimal if Fraction(str(decimal)) == value else f"{value.numerator}/{value.denominator}"
+        # 11/10 is the decimal 1.1 exactly as JSON writes it; 1/3 is none
+        exact = Fraction(str(decimal)) == value
+        return decimal if exact else f"{value.numerator}/{value.denominator}"
     return str(value) if isinstance(value, str) else value

@@ -7,10 +7,12 @@ of styles into what the terminal understands.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcalc.analysis.quantities import BYTES_PER_PARAMETER, QUANTITIES
+from convcalc.analysis.memory import BYTES
+from convcalc.analysis.quantities import QUANTITIES
 from convcalc.dim import Dim, Size
 from convcalc.errors import ConvcalcError, UsageError, did_you_mean
 from convcalc.layer import Shape, show_shape
@@ -35,6 +37,7 @@ STYLES = {
     "total": "bold",
     "failed": "bold red",
 }
+KINDS = ("multiplies", "adds", "compares", "divides", "exps")
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _GAP = "  "
 
@@ -46,17 +49,19 @@ class Column(NamedTuple):
     """A column of the table: what a line's cell says, and how."""
 
     title: str
-    cell: Callable[[Line, Any], str]
+    cell: Callable[[Line, Any, int], str]
+    """The text for a line, given the totals and the number of cells a bar may have."""
     style: str
     right: bool = True
     needs: tuple[str, ...] = ()
     total: Callable[[Any], str] | None = None
+    is_share: bool = False
 
 
 def _quantity(name: str, title: str) -> Column:
     return Column(
         title,
-        lambda line, totals: number(line.sums[name]),
+        lambda line, totals, bar_cells: number(line.sums[name]),
         "number",
         needs=(name,),
         total=lambda totals: number(getattr(totals, name)),
@@ -66,31 +71,35 @@ def _quantity(name: str, title: str) -> Column:
 def _share(name: str, title: str) -> Column:
     return Column(
         title,
-        lambda line, totals: bar(line.sums[name], getattr(totals, name)),
+        lambda line, totals, bar_cells: bar(line.sums[name], getattr(totals, name), bar_cells),
         "bar",
         right=False,
         needs=(name,),
+        is_share=True,
     )
 
 
 COLUMNS: dict[str, Column] = {
-    "type": Column("Type", lambda line, totals: line.kind, "layer", right=False),
-    "output": Column("Output", lambda line, totals: shape(line.output_shape), "shape", right=False),
+    "type": Column("Type", lambda line, *_: line.kind, "layer", right=False),
+    "output": Column("Output", lambda line, *_: shape(line.output_shape), "shape", right=False),
     "params": _quantity("params", "Params"),
     "buffers": _quantity("buffers", "Buffers"),
     "macs": _quantity("macs", "MACs"),
+    "macs_nonpad": _quantity("macs_nonpad", "MACs, no padding"),
     "flops": _quantity("flops", "FLOPs"),
     "multiplies": _quantity("multiplies", "Multiplies"),
     "adds": _quantity("adds", "Adds"),
     "compares": _quantity("compares", "Compares"),
     "divides": _quantity("divides", "Divides"),
     "exps": _quantity("exps", "Exps"),
-    "param_bytes": _quantity("param_bytes", "Param bytes"),
     "share": _share("macs", "% of MACs"),
     "params_share": _share("params", "% of params"),
 }
 DEFAULT_COLUMNS = ("output", "params", "macs", "share")
+_UNITS = ((10**9, "GB", "10⁹"), (10**6, "MB", "10⁶"), (10**3, "kB", "10³"))
 _BAR_CELLS = 6
+_LEAST_LABEL = 12
+_BRACKETED = re.compile(r"[⌊⌈(][^⌊⌈()⌉⌋]*[)⌉⌋]")
 
 
 def number(value: Size) -> str:
@@ -102,20 +111,33 @@ def number(value: Size) -> str:
 
 def shape(sizes: Shape) -> str:
     """The shape without the batch: 64×112×112."""
-    return "×".join(
-        f"({size})" if isinstance(size, Dim) and " " in str(size).strip("⌈⌉⌊⌋") else str(size)
-        for size in sizes[1:]
-    )
+    return "×".join(_factor(size) for size in sizes[1:])
 
 
-def bar(part: Size, whole: Size) -> str:
+def _factor(size: Size) -> str:
+    text = f"{size}"
+    outside = text
+    while outside != (outside := _BRACKETED.sub("", outside)):
+        pass
+    return f"({text})" if " " in outside or "·" in outside else text
+
+
+def bar(part: Size, whole: Size, cells: int = _BAR_CELLS) -> str:
     """The share of a whole as a percentage and a bar; nothing where it is symbolic."""
     if isinstance(part, Dim) or isinstance(whole, Dim) or not whole or not part:
         return ""
-    eighths = round(8 * _BAR_CELLS * part / whole)
+    eighths = round(8 * cells * part / whole)
     full, rest = divmod(eighths, 8)
     blocks = "█" * full + (_EIGHTHS[rest] if rest else "")
     return f"{100 * part / whole:5.1f} {blocks}".rstrip()
+
+
+def in_bytes(size: Size) -> str:
+    """A number of bytes, and the same in a decimal unit that is said."""
+    if isinstance(size, Dim) or size < 1000:
+        return f"{size:,} bytes"
+    unit, name, written = next(unit for unit in _UNITS if size >= unit[0])
+    return f"{size:,} bytes = {size / unit:,.1f} {name} (1 {name} = {written} bytes)"
 
 
 def parse_columns(names: str | Sequence[str]) -> list[str]:
@@ -192,57 +214,33 @@ class _Table:
     def rows(self, depth: int | None, fold: bool, error: ConvcalcError | None) -> list[list[Piece]]:
         needs = list(dict.fromkeys(name for column in self.columns for name in column.needs))
         found = lines(self.report.graph, needs, depth=depth, fold=fold)
-        totals = self.report.totals
         labels = [_label(line) for line in found]
-        cells = [[column.cell(line, totals) for column in self.columns] for line in found]
-        ends = ["" if c.total is None else c.total(totals) for c in self.columns]
-        titles = [column.title for column in self.columns]
-        widths = [max(map(len, column)) for column in zip(titles, ends, *cells, strict=True)]
-        label_width = max([len("Total"), *(sum(len(text) for text, _ in label) for label in labels)])
-        label_width = self._fitted(label_width, widths)
+        lengths = [sum(len(text) for text, _ in label) for label in labels]
+        label_width = max(len("Total"), *lengths, 0)
+        layout = _Layout(self.columns, found, self.report.totals, self.width, label_width)
+        label_width = layout.label_width
 
         rows = self._heading()
-        rows.append(self._row([(_pad("Layer", label_width), "header")], titles, widths, "header"))
-        full = label_width + sum(len(_GAP) + width for width in widths)
-        rows.append([("─" * full, "faint")])
-        for label, row in zip(labels, cells, strict=True):
-            rows.append(self._row(_cut(label, label_width), row, widths))
+        rows.append(layout.row([("Layer".ljust(label_width), "header")], layout.titles, "header"))
+        line = [("─" * layout.full_width, "faint")]
+        rows.append(line)
+        for label, cells in zip(labels, layout.cells, strict=True):
+            rows.append(layout.row(_cut(label, label_width), cells))
         if error is not None:
-            path = f"✗ {error.path}" if error.path else "✗"
-            rows.append([(path, "failed")])
+            rows.append([(f"✗ {error.path or error.where}", "failed")])
             return rows
-        rows.append([("─" * full, "faint")])
-        rows.append(self._row([(_pad("Total", label_width), "total")], ends, widths, "total"))
+        rows.append(line)
+        rows.append(layout.row([("Total".ljust(label_width), "total")], layout.ends, "total"))
         notes = []
         if any(line.times > 1 for line in found):
             notes.append("×n: n identical ones; their line holds the sum, the lines below it one.")
         if any(line.hides for line in found):
             notes.append("Modules hold more: --depth N shows more levels, --all every layer.")
         for note in notes:
-            rows.extend([(line, "faint")] for line in _wrapped(note, self.width))
+            rows.extend([(text, "faint")] for text in _wrapped(note, self.width))
         rows.append([])
         rows.extend(self._footer())
         return rows
-
-    def _fitted(self, label_width: int, widths: list[int]) -> int:
-        """The width of the first column; where too little is left, bars and names give way."""
-        if self.width is None:
-            return label_width
-        for i, column in enumerate(self.columns):
-            spare = self.width - label_width - sum(len(_GAP) + width for width in widths)
-            if spare < 0 and column.style == "bar":
-                widths[i] = max(len(column.title), 5, widths[i] + spare)
-        spare = self.width - label_width - sum(len(_GAP) + width for width in widths)
-        return max(12, label_width + spare) if spare < 0 else label_width
-
-    def _row(
-        self, label: list[Piece], cells: list[str], widths: list[int], style: str | None = None
-    ) -> list[Piece]:
-        row = list(label)
-        for column, cell, width in zip(self.columns, cells, widths, strict=True):
-            text = cell.rjust(width) if column.right else cell[:width].ljust(width)
-            row.append((_GAP + text, style or column.style))
-        return row
 
     def _heading(self) -> list[list[Piece]]:
         report = self.report
@@ -261,34 +259,116 @@ class _Table:
     def _footer(self) -> list[list[Piece]]:
         totals = self.report.totals
         text = []
-        size = totals.param_bytes
-        in_mb = "" if isinstance(size, Dim) else f" = {size / 10**6:,.1f} MB (1 MB = 10⁶ bytes)"
         text.append(
-            f"Params: {number(totals.params)} learnable scalars; as float32, "
-            f"{BYTES_PER_PARAMETER} bytes each: {number(size)} bytes{in_mb}."
+            f"Params: {totals.params:,} learnable scalars; as {self.report.dtype}, "
+            f"{BYTES[self.report.dtype]} bytes each: {in_bytes(totals.param_bytes)}."
         )
         if totals.buffers != 0:
             text.append(f"Buffers: {number(totals.buffers)} running statistics, not in the params.")
-        text.append(f"MACs: {QUANTITIES['macs'].meaning}; FLOPs = 2·MACs = {number(totals.flops)}.")
-        kinds = ("multiplies", "adds", "compares", "divides", "exps")
-        counts = ", ".join(f"{getattr(totals, kind):,} {kind}" for kind in kinds)
-        text.append(f"All operations of all layers: {counts}.")
-        text.append(self._closed_form())
+        symbolic = isinstance(totals.macs, Dim)
+        flops = "" if symbolic else f" = {number(totals.flops)}"
+        text.append(f"MACs: {QUANTITIES['macs'].meaning}; FLOPs = 2·MACs{flops}.")
+        if not symbolic:
+            share = f" ({100 * totals.macs_nonpad / totals.macs:.1f} %)" if totals.macs else ""
+            text.append(f"Without products with padded zeros: {totals.macs_nonpad:,} MACs{share}.")
+            counts = ", ".join(f"{getattr(totals, kind):,} {kind}" for kind in KINDS)
+            text.append(f"All operations of all layers: {counts}.")
+            text.append(self._memory())
+        text.extend(part for part in (self._smallest(), self._closed_form()) if part)
         rows: list[list[Piece]] = []
         for paragraph in text:
             for line in _wrapped(paragraph, self.width):
                 rows.append([(line, "")])
         return rows
 
+    def _memory(self) -> str:
+        totals = self.report.totals
+        highest = self.report.peak.node
+        where = f" in {highest.path}" if highest is not None and highest.operation else ""
+        all_outputs = in_bytes(totals.activation_bytes)
+        at_once = in_bytes(totals.peak_activation_bytes or 0)
+        return (
+            f"Activations as {self.report.dtype}: {all_outputs} for the input and all outputs; "
+            f"at most {at_once} alive at once{where}."
+        )
+
     def _closed_form(self) -> str:
         try:
             form = self.report.macs_formula
         except ConvcalcError as error:
             return f"No closed form of the MACs: {error.fact}."
-        free = ", ".join(sorted(form.symbols, key=lambda s: (s != "N", s))) if (
-            isinstance(form, Dim)
-        ) else ""
-        return f"MACs({free}) = {form}"
+        free = [name for name in form.names if name in form.symbols]
+        return f"MACs({', '.join(free)}) = {form}" if free else f"MACs = {form:,} at every size."
+
+    def _smallest(self) -> str:
+        try:
+            found = self.report.macs_formula.limits
+        except ConvcalcError:
+            return ""
+        least = ", ".join(found.bounds)
+        text = f"Smallest input: {least}." if least else ""
+        if found.conditions:
+            text += f" It needs {', '.join(map(str, found.conditions))}."
+        return text.strip()
+
+
+class _Layout:
+    """The cells of a table and the widths of its columns.
+
+    Where the width is too small, first the bars get shorter, then their columns go, then names
+    are cut; numbers never are, and if nothing helps, nothing is cut.
+    """
+
+    def __init__(
+        self,
+        columns: list[Column],
+        found: list[Line],
+        totals: Any,
+        width: int | None,
+        label_width: int,
+    ) -> None:
+        self.found = found
+        self.totals = totals
+        self.label_width = label_width
+        shares = [column for column in columns if column.is_share]
+        for bar_cells in range(_BAR_CELLS, -1, -1):
+            self._fill(columns, bar_cells)
+            if width is None or self.full_width <= width or not shares:
+                break
+        if width is not None and self.full_width > width:
+            self._fill([column for column in columns if not column.is_share] or columns, 0)
+            spare = width - (self.full_width - label_width)
+            if spare >= _LEAST_LABEL:
+                self.label_width = min(label_width, spare)
+
+    def _fill(self, columns: list[Column], bar_cells: int) -> None:
+        # shares of a symbolic total are empty: no column for them
+        cells = [[c.cell(line, self.totals, bar_cells) for line in self.found] for c in columns]
+        kept = [
+            i for i, c in enumerate(columns) if not c.is_share or not self.found or any(cells[i])
+        ]
+        self.columns = [columns[i] for i in kept]
+        self.titles = [column.title for column in self.columns]
+        self.ends = [c.total(self.totals) if c.total else "" for c in self.columns]
+        by_column = [cells[i] for i in kept]
+        self.widths = [
+            max(map(len, (title, end, *column)))
+            for title, end, column in zip(self.titles, self.ends, by_column, strict=True)
+        ]
+        self.cells = list(zip(*by_column, strict=True)) if by_column else [()] * len(self.found)
+
+    @property
+    def full_width(self) -> int:
+        return self.label_width + sum(len(_GAP) + width for width in self.widths)
+
+    def row(
+        self, label: list[Piece], cells: Sequence[str], style: str | None = None
+    ) -> list[Piece]:
+        row = list(label)
+        for column, cell, width in zip(self.columns, cells, self.widths, strict=True):
+            text = cell.rjust(width) if column.right else cell.ljust(width)
+            row.append((_GAP + text, style or column.style))
+        return row
 
 
 def _label(line: Line) -> list[Piece]:
@@ -313,18 +393,15 @@ def _cut(label: list[Piece], width: int) -> list[Piece]:
     return [*label[:i], (text[:kept] + "…", style), *label[i + 1 :]]
 
 
-def _pad(text: str, width: int) -> str:
-    return text.ljust(width)
-
-
-def _wrapped(text: str, width: int | None) -> Iterable[str]:
+def _wrapped(text: str, width: int | None, indent: str = "  ") -> Iterable[str]:
     if width is None or len(text) <= width:
         return [text]
     import textwrap
 
     return textwrap.wrap(
-        text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
+        text, max(width, 20), subsequent_indent=indent, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def listing(
@@ -333,28 +410,25 @@ def listing(
     width: int | None,
     right: Sequence[int] = (),
 ) -> Rendered:
-    """A plain table; the last column that is not right-aligned gives way where it is too wide."""
+    """A plain table; the last column that is not right-aligned is wrapped where it is too wide."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    flexible = max(i for i in range(len(titles)) if i not in right)
     if width is not None:
-        flexible = max(i for i in range(len(titles)) if i not in right)
         over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-        if over > 0:
-            widths[flexible] = max(8, widths[flexible] - over)
+        widths[flexible] = max(20, widths[flexible] - max(0, over))
 
-    def row(cells: Sequence[str], styles: Sequence[str]) -> list[Piece]:
-        pieces: list[Piece] = []
-        for i, (cell, size, style) in enumerate(zip(cells, widths, styles, strict=True)):
-            text = cell if len(cell) <= size else cell[: size - 1] + "…"
-            text = text.rjust(size) if i in right else text.ljust(size)
-            pieces.append((text if i == 0 else _GAP + text, style))
-        return pieces
+    def wrapped(cells: Sequence[str], styles: Sequence[str]) -> Iterable[list[Piece]]:
+        parts = list(_wrapped(cells[flexible], widths[flexible], indent=""))
+        for k, part in enumerate(parts):
+            texts = [part if i == flexible else "" if k else c for i, c in enumerate(cells)]
+            pieces: list[Piece] = []
+            for i, (text, size, style) in enumerate(zip(texts, widths, styles, strict=True)):
+                text = text.rjust(size) if i in right else text.ljust(size)
+                pieces.append((_GAP + text if i else text, style))
+            yield pieces
 
-    body = ["module", *([""] * (len(titles) - 1))]
+    head = list(wrapped(titles, ["header"] * len(titles)))
     full = sum(widths) + len(_GAP) * (len(widths) - 1)
-    return Rendered(
-        [
-            row(titles, ["header"] * len(titles)),
-            [("─" * full, "faint")],
-            *(row(cells, body) for cells in rows),
-        ]
-    )
+    styles = ["module", *([""] * (len(titles) - 1))]
+    body = [line for cells in rows for line in wrapped(cells, styles)]
+    return Rendered([*head, [("─" * full, "faint")], *body])

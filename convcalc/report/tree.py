@@ -153,8 +153,10 @@ def _feeds(before: Node | Module, child: Node | Module) -> bool:
 def _shape(child: Node | Module) -> Shape:
     if isinstance(child, Node):
         return child.shape
-    assert child.output is not None
-    return child.output.shape
+    if child.output is not None:
+        return child.output.shape
+    # a module that was not finished, because a layer in it did not fit
+    return _shape(child.children[-1]) if child.children else ()
 
 
 def _label(run: list[Node | Module]) -> str:
