@@ -1,0 +1,103 @@
+"""The README shows real output: its commands are run, its Python is a doctest.
+
+`UPDATE_README=1 python -m pytest tests/test_readme.py` writes what they print into it.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import convcalc
+from convcalc.layer import fields
+from convcalc.layers import layer_class, layer_names
+
+README = Path(__file__).parent.parent / "README.md"
+CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
+FILE = re.compile(r"```yaml\n(# (\S+\.yaml)\n.*?)```", re.DOTALL)
+LAYERS = re.compile(r"(<!-- layers -->\n).*?(<!-- /layers -->)", re.DOTALL)
+
+
+def console(commands: list[str], folder: Path) -> str:
+    """What a terminal of 100 columns shows of some commands, without colours."""
+    shown = []
+    for command in commands:
+        assert command.startswith("convcalc ")
+        run = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "PYTHONPATH": str(README.parent), "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        assert "Traceback" not in run.stdout
+        shown.append(f"$ {command}\n{run.stdout}")
+    return "\n".join(shown)
+
+
+def with_real_output(text: str, folder: Path) -> str:
+    for content, name in FILE.findall(text):
+        (folder / name).write_text(content)
+
+    def real(block: re.Match[str]) -> str:
+        commands = [line[2:] for line in block[1].splitlines() if line.startswith("$ ")]
+        return f"```console\n{console(commands, folder)}```"
+
+    return LAYERS.sub(lambda m: m[1] + layer_table() + m[2], CONSOLE.sub(real, text))
+
+
+def layer_table() -> str:
+    rows = ["| layer | fields | what it does |", "|---|---|---|"]
+    for name in sorted(layer_names()):
+        layer = layer_class(name)
+        own = [f"`{field.name}`{'' if field.required else '?'}" for field in fields(layer)]
+        own = ["`branches`"] * layer.merges + own
+        summary = (layer.__doc__ or "").split("\n")[0].replace("|", "\\|").replace("*", "\\*")
+        rows.append(f"| `{name}` | {' '.join(own)} | {summary} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_the_readme_shows_what_the_commands_print(tmp_path: Path) -> None:
+    text = README.read_text(encoding="utf-8")
+    real = with_real_output(text, tmp_path)
+    if os.environ.get("UPDATE_README"):
+        README.write_text(real, encoding="utf-8")
+        pytest.skip("README.md was written, not tested")
+    assert text == real
+
+
+def test_every_spec_in_the_readme_is_one() -> None:
+    """But for the broken one, and pieces of specs that show entries."""
+    for content, name in FILE.findall(README.read_text(encoding="utf-8")):
+        if name != "broken.yaml":
+            assert convcalc.loads(content).graph.nodes
+    for piece in re.findall(r"```yaml\n(layers:.*?)```", README.read_text(), re.DOTALL):
+        spec = f"input: [3, 32, 32]\nvariables: {{width: 128}}\n{piece}"
+        assert convcalc.loads(spec if "width" in piece else f"input: [3, 32, 32]\n{piece}")
+
+
+def test_the_python_in_the_readme() -> None:
+    failed, tried = doctest.testfile(str(README), module_relative=False)
+    assert tried > 5
+    assert failed == 0
+
+
+@pytest.mark.parametrize("module", ["convcalc", "convcalc.network"])
+def test_examples_in_docstrings(module: str) -> None:
+    import importlib
+
+    failed, tried = doctest.testmod(importlib.import_module(module))
+    assert tried
+    assert failed == 0
+
+
+def test_the_first_screen_has_the_two_commands() -> None:
+    first = README.read_text(encoding="utf-8").split("\n")[:24]
+    commands = [line for line in first if line.startswith("python3 -m venv")]
+    assert len(commands) == 2
+    assert commands[0].endswith("convcalc summarize vgg16")
+    assert commands[1].endswith("python -m pytest")
