@@ -6,7 +6,6 @@ A layer's dataclass annotates its fields with the aliases at the end of this fil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -41,6 +40,15 @@ class Kind:
         """JSON Schema of what may be written; an expression, as text, may stand for any value."""
         raise NotImplementedError
 
+    @property
+    def least(self) -> int | None:
+        """What a number in the value is at least, if it may be symbolic."""
+        return None
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({values})"
+
     def unknown(self, name: str) -> Any:
         """The value that stands for all values of this kind, or None where there is none."""
         return None
@@ -74,13 +82,18 @@ def not_a_number(value: object, due: str) -> SpecError:
     return SpecError(f"{due} is due here, not {what}{show(value)}")
 
 
-@dataclass(frozen=True)
 class Whole(Kind):
     """A whole number of at least `minimum`; symbolic where a closed form may have a symbol."""
 
-    minimum: int | None = 1
-    symbolic: bool = False
-    description: str = "a whole number"
+    description = "a whole number"
+
+    def __init__(self, minimum: int | None = 1, symbolic: bool = False) -> None:
+        self.minimum = minimum
+        self.symbolic = symbolic
+
+    @property
+    def least(self) -> int | None:
+        return self.minimum
 
     def read(self, value: Any) -> Size:
         if isinstance(value, Dim):
@@ -121,11 +134,15 @@ class Whole(Kind):
         return symbol(name)
 
 
-@dataclass(frozen=True)
 class PerAxis(Kind):
     """One value for all spatial axes, or a list of one per axis."""
 
-    each: Kind
+    def __init__(self, each: Kind) -> None:
+        self.each = each
+
+    @property
+    def least(self) -> int | None:
+        return self.each.least
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -144,12 +161,19 @@ class PerAxis(Kind):
         return self.each.unknown(name)
 
 
-@dataclass(frozen=True)
+PADDING_WORDS = ("valid", "same", "same_lower")
+
+
 class Padding(Kind):
     """Zeros around the input."""
 
-    words: tuple[str, ...] = ("valid", "same", "same_lower")
-    minimum: int = 0
+    def __init__(self, words: tuple[str, ...] = PADDING_WORDS, minimum: int = 0) -> None:
+        self.words = words
+        self.minimum = minimum
+
+    @property
+    def least(self) -> int | None:
+        return self.minimum
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -162,7 +186,7 @@ class Padding(Kind):
         if isinstance(value, str):
             due = f"{', '.join(('a number', *self.words[:-1]))} or {self.words[-1]}"
             hint = did_you_mean(value, self.words)
-            if hint or value in Padding.words:
+            if hint or value in PADDING_WORDS:
                 raise SpecError(
                     f"unknown padding '{shorten(value)}'", hint=hint or f"Here {due} is due."
                 )
@@ -189,11 +213,10 @@ class Padding(Kind):
         return symbol(name)
 
 
-@dataclass(frozen=True)
 class Flag(Kind):
     """A truth value."""
 
-    description: str = "true or false"
+    description = "true or false"
 
     def read(self, value: Any) -> bool:
         if isinstance(value, bool):
@@ -204,13 +227,18 @@ class Flag(Kind):
         return {"anyOf": [{"type": "boolean"}, {"type": "string"}]}
 
 
-@dataclass(frozen=True)
 class Decimal(Kind):
     """An exact number between two bounds."""
 
-    minimum: Fraction | int = 0
-    maximum: Fraction | int | None = None
-    positive: bool = False
+    def __init__(
+        self,
+        minimum: Fraction | int = 0,
+        maximum: Fraction | int | None = None,
+        positive: bool = False,
+    ) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+        self.positive = positive
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -239,11 +267,11 @@ class Decimal(Kind):
         return {"anyOf": [number, {"type": "string"}]}
 
 
-@dataclass(frozen=True)
 class Choice(Kind):
     """One of some words."""
 
-    words: tuple[str, ...]
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -259,11 +287,11 @@ class Choice(Kind):
         return {"type": "string"}
 
 
-@dataclass(frozen=True)
 class Axes(Kind):
     """Axis numbers: the batch is 0, the channels 1; negative ones count from the end."""
 
-    single: bool = False
+    def __init__(self, single: bool = False) -> None:
+        self.single = single
 
     @property
     def description(self) -> str:  # type: ignore[override]
@@ -284,11 +312,10 @@ class Axes(Kind):
         return number if self.single else one_or_list(number, most=MAX_AXES)
 
 
-@dataclass(frozen=True)
 class Reference(Kind):
     """The name of a layer whose spatial size is taken."""
 
-    description: str = "the name of an earlier layer"
+    description = "the name of an earlier layer"
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string"}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from convcalc import arith
 from convcalc.cost import Cost
 from convcalc.dim import Size
 from convcalc.errors import ShapeError
-from convcalc.layer import Layer, Requirement, Shape
+from convcalc.layer import Layer, Requirement, Shape, symbolic_fields
 
 
 class Operation:
@@ -26,7 +27,7 @@ class Operation:
 
     def __init__(self, layer: Layer, inputs: tuple[Shape, ...]) -> None:
         undecided = []
-        for requirement in layer.requirements(*inputs):
+        for requirement in chain(symbolic_fields(layer), layer.requirements(*inputs)):
             holds = requirement.holds()
             if holds is False:
                 raise ShapeError(requirement.fact(), hint=requirement.hint)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from convcalc import arith
 from convcalc.cost import Cost
-from convcalc.dim import Size, at_least, at_size, equal
+from convcalc.dim import Dim, Size, at_least, at_size, equal
 from convcalc.errors import ShapeError
 from convcalc.fields import Kind, Pads
 from convcalc.view import IDENTITY, Resize, View, Window
@@ -153,6 +154,24 @@ def fields(layer: type[Layer]) -> tuple[Field, ...]:
         )
         layer._fields = cached  # type: ignore[attr-defined]
     return cached
+
+
+def symbolic_fields(layer: Layer) -> Iterable[Requirement]:
+    """That symbolic values of fields are as large as a number there must be: C − 8 ≥ 1."""
+    for field in fields(type(layer)):
+        for value in _flat(getattr(layer, field.name)):
+            if isinstance(value, Dim) and field.kind.least is not None:
+                text = f"{layer.name}: {field.name} is {{}}: at least {{}} is due here"
+                fact = partial(text.format, value, field.kind.least)
+                yield Requirement(value, ">=", field.kind.least, fact)
+
+
+def _flat(value: Any) -> Iterable[Any]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
 
 
 # -- what the layer files share ---------------------------------------------------------------

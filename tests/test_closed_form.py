@@ -93,6 +93,14 @@ def test_a_merge_that_would_repeat_an_axis_is_outside_the_form() -> None:
         form.evaluate(N=1, H=3, W=3)
 
 
+def test_symbolic_fields_have_a_least_value() -> None:
+    net = convcalc.loads("{input: [C, 8], layers: [conv: {out_channels: C - 8, kernel: 1}]}")
+    assert net.limits.smallest["C"] == 9
+    assert net.formula().evaluate(N=1, C=9) == 72
+    with pytest.raises(convcalc.ConvcalcError, match=r"out_channels is C − 8: at least 1"):
+        net.formula().evaluate(N=1, C=8)
+
+
 def test_names_left_free() -> None:
     net = convcalc.load("vgg16", H=32, W=48)
     assert net.formula("macs", "H").symbols == {"H"}

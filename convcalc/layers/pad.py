@@ -22,11 +22,11 @@ from convcalc.layer import (
 from convcalc.view import Reach, View, Window
 
 
-@dataclass(frozen=True)
 class Amounts(Padding):
     """Positions before and after each axis, as numbers only."""
 
-    words: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        super().__init__(words=())
 
     @property
     def description(self) -> str:  # type: ignore[override]

@@ -20,11 +20,10 @@ def follows(size: Any) -> bool:
     return type(size) is int and size == INFERRED
 
 
-@dataclass(frozen=True)
 class Target(Kind):
     """The sizes after the batch."""
 
-    description: str = "a list of sizes without the batch, of which one may be -1"
+    description = "a list of sizes without the batch, of which one may be -1"
 
     def read(self, value: Any) -> Any:
         sizes = value if isinstance(value, tuple) else (value,)
