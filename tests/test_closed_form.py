@@ -20,7 +20,7 @@ NAMES = [
     "mobilenet_v2",
     "unet",
     "googlenet",
-]  # noqa: E501
+]
 NETS = {name: convcalc.load(name) for name in NAMES}
 FORMS = {
     (name, of): net.formula(of) for name, net in NETS.items() for of in ("params", "macs", "adds")

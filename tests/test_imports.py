@@ -16,7 +16,7 @@ PACKAGE = Path(convcalc.__file__).parent
 # from the ground up: a module imports those above it, never those below
 ORDER = [
     "errors", "notation", "dim", "arith", "cost", "view", "fields", "layer", "layers", "graph",
-    "spec", "analysis", "report", "network", "commands", "__main__",
+    "spec", "analysis", "report", "network", "claims", "commands", "__main__",
 ]  # fmt: skip
 
 

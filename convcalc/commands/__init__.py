@@ -7,7 +7,7 @@ import os
 
 import click
 
-ORDER = ("summarize", "check", "zoo", "layers", "schema", "completion")
+ORDER = ("summarize", "check", "zoo", "layers", "claims", "schema", "completion")
 
 
 class _Commands(click.Group):
