@@ -62,6 +62,13 @@ def test_a_constant_form_is_a_form() -> None:
     assert form + 1 == 11_689_513
 
 
+def test_a_form_of_nothing_is_0() -> None:
+    net = convcalc.loads("{input: [3, H], layers: [relu]}")
+    assert str(net.formula("macs")) == net.formula("macs").python() == "0"
+    assert net.formula("macs").evaluate(N=1, H=3) == 0
+    assert "MACs = 0 at every size." in net.summarize().text()
+
+
 def test_arrays() -> None:
     form = FORMS["alexnet", "macs"]
     heights = numpy.array([63, 224, 225, 300])

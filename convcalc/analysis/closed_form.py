@@ -10,6 +10,7 @@ from convcalc.dim import Dim, Size
 from convcalc.errors import ConvcalcError, ShapeError, did_you_mean
 from convcalc.graph import Graph, Node
 from convcalc.layer import Requirement
+from convcalc.notation import Notation
 
 
 class Formula(Dim):
@@ -44,6 +45,11 @@ class Formula(Dim):
 
     def __hash__(self) -> int:
         return hash(self.value)
+
+    def write(self, notation: Notation) -> str:
+        """Write it; a constant, 0 too, is a number."""
+        value = self.value
+        return super().write(notation) if isinstance(value, Dim) else notation.number(value)
 
     def evaluate(self, /, **values: Any) -> Any:
         """Its value with numbers, or NumPy integer arrays that broadcast, for its names.

@@ -265,7 +265,7 @@ class _Table:
         )
         if totals.buffers != 0:
             text.append(f"Buffers: {number(totals.buffers)} running statistics, not in the params.")
-        symbolic = isinstance(totals.macs, Dim)
+        symbolic = any(isinstance(value, Dim) for value in totals)
         flops = "" if symbolic else f" = {number(totals.flops)}"
         text.append(f"MACs: {QUANTITIES['macs'].meaning}; FLOPs = 2·MACs{flops}.")
         if not symbolic:

@@ -72,6 +72,8 @@ class Bindings:
         try:
             given = value if isinstance(value, Dim) else Value(from_python(value, place))
             if name == "N":
+                if isinstance(given, Value) and "N" in given.names:
+                    raise UsageError("N cannot be given in terms of itself")
                 due = given if isinstance(given, Dim) else self._evaluate(given)
                 self.values["N"] = SIZE.read(due)
             else:

@@ -33,8 +33,13 @@ EXPECTABLE = (
     "params", "buffers", "macs", "macs_nonpad", "flops", "multiplies", "adds", "compares",
     "divides", "exps", "param_bytes", "activation_bytes", "peak_activation_bytes",
 )  # fmt: skip
+_FOREIGN_KEYS = {
+    "input_shape": "input", "input_size": "input", "parameters": "variables", "params": "variables",
+    "model": "layers", "network": "layers", "architecture": "layers", "modules": "blocks",
+}  # fmt: skip
 MAX_EXTENDS = 20
 _BLOCK_HINT = "A block has arguments: and layers:."
+_SPACES = re.compile(r"[ \t\r\n]+")
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -106,7 +111,8 @@ def _keys(tree: Tree) -> dict[str, tuple[Scalar, Tree]]:
     keys = {}
     for key, value in tree.pairs:
         if key.text not in KEYS:
-            known = did_you_mean(key.text, KEYS)
+            familiar = _FOREIGN_KEYS.get(key.text)
+            known = f"Did you mean '{familiar}'?" if familiar else did_you_mean(key.text, KEYS)
             raise fail(
                 f"unknown key '{shorten(key.text)}'", key.where,
                 known or f"A spec has the keys {', '.join(KEYS)}.",
@@ -212,7 +218,7 @@ class _Assembly:
         if not isinstance(tree, Scalar):
             raise fail(f"{key}: is a text, not {describe(tree)}", tree.where)
         # it goes to terminals as it is: no escape sequences, no changes of direction
-        return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", " ".join(tree.text.split()))
+        return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", " ".join(_SPACES.split(tree.text.strip(" \t\r\n"))))
 
     def _variables(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
         if "variables" not in keys:

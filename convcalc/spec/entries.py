@@ -25,6 +25,10 @@ RESERVED = frozenset(
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _NAME_HINT = "A name is a letter, then letters, digits and _."
+_FOREIGN_MODIFIERS = {
+    "if": "when", "condition": "when", "times": "repeat", "count": "repeat", "foreach": "for",
+    "input": "from", "inputs": "from", "id": "name", "label": "name", "weights": "share",
+}  # fmt: skip
 _TWO_ENTRIES = (
     "[bottleneck: {…}, name: x] is two entries; write {bottleneck: {…}, name: x}, or put name: "
     "on a line of its own, level with the layer."
@@ -237,6 +241,10 @@ class EntryReader:
         return entry
 
     def _not_one_call(self, tree: Map, calls: list[tuple[Scalar, Tree]]) -> ConvcalcError:
+        for key, _ in calls:
+            if key.text in _FOREIGN_MODIFIERS and key.text not in self.blocks:
+                hint = f"Did you mean '{_FOREIGN_MODIFIERS[key.text]}'?"
+                return fail(f"unknown key '{key.text}' beside a layer", key.where, hint)
         if not calls:
             names = ", ".join(f"'{key.text}'" for key, _ in tree.pairs)
             return fail(
@@ -422,11 +430,12 @@ class EntryReader:
             if not block.arguments:
                 raise fail(f"block '{block.name}' takes no arguments", tree.where)
             given[next(iter(block.arguments))] = self.value(tree)
+        required = ", ".join(f"{n}: …" for n, default in block.arguments.items() if default is None)
         for name, default in block.arguments.items():
             if default is None and name not in given:
                 raise fail(
                     f"block '{block.name}' needs its argument '{name}'", entry.where,
-                    f"For instance {block.name}: {{{name}: …}}.",
+                    f"For instance {block.name}: {{{required}}}.",
                 )  # fmt: skip
         if entry.sources is not None and len(entry.sources) > 1:
             raise fail(f"block '{block.name}' takes one input", entry.sources[1].where)

@@ -148,6 +148,12 @@ def _foreign_hint(text: str) -> str:
     return "Names and numbers are made of the letters a to z, digits and _."
 
 
+_HINTS: dict[type[ast.expr], str] = {
+    ast.Attribute: "A value can name a layer by a lone name only, not by a path.",
+    ast.Tuple: "A list is written [3, 3]; a number has no commas, but may have _: 175_258.",
+}
+
+
 def _syntax_hint(text: str) -> str:
     if any(text.count(a) != text.count(b) for a, b in ("()", "[]", "{}")):
         return (
@@ -206,9 +212,8 @@ class _Compiler:
         if method is None:
             raise SpecError(
                 f"'{shorten(self._source(node))}' is not part of the spec language",
-                hint="A value can name a layer by a lone name only, not by a path."
-                if isinstance(node, ast.Attribute)
-                else "It has + - * / // % **, comparisons, and/or/not, a if c else b, "
+                hint=_HINTS.get(type(node))
+                or "It has + - * / // % **, comparisons, and/or/not, a if c else b, "
                 "indexing, and the functions " + ", ".join(FUNCTIONS) + ".",
             )
         evaluate: Evaluate = method(node, depth + 1)

@@ -86,6 +86,8 @@ def field_hint(name: str, known: Iterable[str]) -> str:
     familiar = _FIELDS.get(name.lower())
     if familiar in known:
         return f"Did you mean '{familiar}'?"
+    if name == "activation":
+        return "An activation is an entry of its own: '- relu' after this one."
     if name in _GIVEN_BY_INPUT:
         return "It follows from the input: leave it out."
     return did_you_mean(name, known) or (

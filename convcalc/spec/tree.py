@@ -171,10 +171,20 @@ def _explained(problem: str, text: str, where: Place) -> SpecError:
         return fail("a tab where YAML needs spaces", where, "Indent with spaces.")
     # a key without a space after its colon is noticed on the line after it
     glued = any(_GLUED.search(text) for text in (line, above))
-    return fail(
-        f"no YAML here: {problem}", where,
-        _SPACE_HINT if glued or "unexpected ':'" in problem else _QUOTE_HINT,
-    )  # fmt: skip
+    bare = re.fullmatch(r"\s*- (\w+)\s*", above)
+    if glued or "unexpected ':'" in problem:
+        hint = _SPACE_HINT
+    elif bare and "mapping values" in problem:
+        hint = f"With keys below it a layer keeps its colon: '- {bare[1]}:'."
+    elif "expected ',' or" in problem:
+        hint = f"Is a comma missing? {_QUOTE_HINT}"
+    elif re.search(r""": +['"]""", line):
+        hint = _QUOTE_HINT
+    elif "expected key" in problem or "block end" in problem or "'-' indicator" in problem:
+        hint = "Is the line indented like those it belongs to?"
+    else:
+        hint = _QUOTE_HINT
+    return fail(f"no YAML here: {problem}", where, hint)
 
 
 class _Composer:

@@ -159,12 +159,17 @@ class Word(str):
         """The error for a word where something else is due: a misspelt variable, most likely."""
         return fail(
             f"'{shorten(self)}' is no variable", self.where,
-            did_you_mean(self, self.env.known()) or f"{due[:1].upper()}{due[1:]} is due here.",
+            did_you_mean(self, self._candidates()) or f"{due[:1].upper()}{due[1:]} is due here.",
         )  # fmt: skip
+
+    def _candidates(self) -> Iterable[str]:
+        """What it could be a slip of; in_width is no likely one of width."""
+        mine = self.startswith("in")
+        return [name for name in self.env.known() if mine or name not in IN_NAMES]
 
     def compared(self, wrong: str) -> SpecError:
         """The error for a word compared with something else: misspelt, or else `wrong`."""
-        close = did_you_mean(self, self.env.known())
+        close = did_you_mean(self, self._candidates())
         if close:
             return fail(f"'{shorten(self)}' is no variable", self.where, close)
         return SpecError(wrong, hint=f"The word is written at {self.where}.")

@@ -329,7 +329,6 @@ PARTS = (
 @pytest.mark.parametrize(
     ("expression", "fact"),
     [
-        ("(a, b)", "(a, b)"),
         ("{1, 2}", "{1, 2}"),
         ("{'a': 2}", "{'a': 2}"),
         ("(a := 3)", "a := 3"),
@@ -337,7 +336,6 @@ PARTS = (
         ("[i for i in list][0]", "[i for i in list]"),
         ("lambda: 1", "lambda: 1"),
         ("f'{a}'", "f'{a}'"),
-        ("list[a, b]", "a, b"),
     ],
 )
 def test_the_rest_of_python_is_no_part_of_it(
@@ -345,6 +343,18 @@ def test_the_rest_of_python_is_no_part_of_it(
 ) -> None:
     text = message(f'input: [3]\nvariables:\n  x: "{expression}"\nlayers: [relu]\n')
     assert text == f"<string>:3:6: '{fact}' is not part of the spec language. {PARTS}"
+
+
+@pytest.mark.parametrize(
+    ("expression", "fact"),
+    [("(3, 3)", "(3, 3)"), ("175,258", "175,258"), ("list[a, b]", "a, b")],
+)
+def test_tuples_are_lists_or_numbers_to_others(
+    message: Callable[..., str], expression: str, fact: str
+) -> None:
+    text = message(f'input: [3]\nvariables:\n  x: "{expression}"\nlayers: [relu]\n')
+    hint = "A list is written [3, 3]; a number has no commas, but may have _: 175_258."
+    assert text == f"<string>:3:6: '{fact}' is not part of the spec language. {hint}"
 
 
 @pytest.mark.parametrize("operator", ["@", "<<", ">>", "&", "|", "^"])
