@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -15,6 +16,10 @@ def main() -> NoReturn:
     """Run a command; every error ends in a message and an exit code, never in a traceback."""
     from convcalc.commands import cli
 
+    # a command ends before cycles matter, and the collector would walk a large network often
+    gc.disable()
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # closed by the shell: `>&-`
     code = 0
     try:
         # click gives the exit code back as the result

@@ -10,9 +10,12 @@ arXiv:1603.07285; "relationship" is their numbering.
 from __future__ import annotations
 
 import math
+import math
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
+from convcalc.dim import Dim, bounds
 from convcalc.dim import gcd as _gcd
 from convcalc.dim import maximum as maximum
 from convcalc.dim import minimum as minimum
@@ -100,13 +103,31 @@ def taps_inside(
     Σ over t < k of max(0, min(o − 1, ⌊(n − 1 + b − t·d)/s⌋) − max(0, ⌈(b − t·d)/s⌉) + 1), with b
     zeros before the input: position i puts tap t on i·s − b + t·d, inside from 0 to n − 1.
     """
-    total: Any = 0
-    for tap in range(kernel):
+    first_clear, last_clear = _clear_taps(size, positions, kernel, stride, before, dilation)
+    total: Any = positions * (last_clear - first_clear)
+    for tap in chain(range(first_clear), range(last_clear, kernel)):
         shift = before - tap * dilation
         first = maximum(0, ceil_div(shift, stride))
         last = minimum(positions - 1, (size - 1 + shift) // stride)
         total = total + maximum(0, last - first + 1)
     return total
+
+
+def _clear_taps(
+    size: Any, positions: Any, kernel: Any, stride: Any, before: Any, dilation: Any
+) -> tuple[int, int]:
+    """The taps, as a range, that no position puts into the padding, whatever the size.
+
+    Only the few others need a look each, so that a kernel may be large.
+    """
+    room = size - 1 + before - (positions - 1) * stride
+    if not all(isinstance(n, int) for n in (before, dilation)) or not isinstance(room, (int, Dim)):
+        return 0, 0
+    least = bounds(room)[0]
+    if least is None:
+        return 0, 0
+    first = min(kernel, max(0, ceil_div(before, dilation)))
+    return first, max(first, min(kernel, math.floor(least) // dilation + 1))
 
 
 def field_size(size: Any, stride: Any, further: Any) -> Any:

@@ -35,6 +35,7 @@ Bounds = tuple[Rational | None, Rational | None]
 _FUNCTIONS: dict[str, Callable[..., int]] = {"max": max, "min": min, "gcd": math.gcd}
 _NUMPY_NAMES = {"max": "maximum", "min": "minimum", "gcd": "gcd"}
 
+_SOME_SIZE = "a size"  # no symbol of a spec is written so
 _MAX_DEPTH = 50
 _MAX_WEIGHT = 1_000
 _MAX_ARGUMENTS = 32
@@ -490,8 +491,11 @@ def at_size(formula: Callable[[Any], Any], size: Size) -> Any:
     """formula(size), decided as for a size of at least 1, which a size in a network is."""
     if not isinstance(size, Dim):
         return formula(size)
-    found = formula(symbol("n"))
-    return found.evaluate(n=size) if isinstance(found, Dim) else found
+    found = formula(symbol(_SOME_SIZE))
+    if not isinstance(found, Dim):
+        return found
+    others = {name: symbol(name) for name in found.symbols}
+    return found.evaluate(**{**others, _SOME_SIZE: size} if _SOME_SIZE in others else others)
 
 
 def equal(a: Value, b: Value) -> bool | None:

@@ -20,6 +20,8 @@ MAX_AXES = 8
 """Of a tensor, with the batch."""
 
 MAX_SIZE = 10**18
+MAX_KERNEL = 100_000
+"""Of a convolution, along one axis: its taps are looked at one by one where they meet padding."""
 """The largest number in a field: the products of some of them can still be printed."""
 
 
@@ -87,9 +89,12 @@ class Whole(Kind):
 
     description = "a whole number"
 
-    def __init__(self, minimum: int | None = 1, symbolic: bool = False) -> None:
+    def __init__(
+        self, minimum: int | None = 1, symbolic: bool = False, maximum: int = MAX_SIZE
+    ) -> None:
         self.minimum = minimum
         self.symbolic = symbolic
+        self.maximum = maximum
 
     @property
     def least(self) -> int | None:
@@ -120,8 +125,8 @@ class Whole(Kind):
             raise not_a_number(value, "a whole number")
         if self.minimum is not None and value < self.minimum:
             raise SpecError(f"{show(value)} is too small: at least {self.minimum} is due here")
-        if abs(value) > MAX_SIZE:
-            raise SpecError(f"{show(value)} is too large: at most {MAX_SIZE:,} is due here")
+        if abs(value) > self.maximum:
+            raise SpecError(f"{show(value)} is too large: at most {self.maximum:,} is due here")
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -338,7 +343,7 @@ def check_axis_count(value: tuple[Any, ...], most: int = MAX_SPATIAL_AXES) -> No
 
 Channels = Annotated[Size, Whole(symbolic=True)]
 Count = Annotated[int, Whole()]
-Kernel = Annotated[Any, PerAxis(Whole())]
+Kernel = Annotated[Any, PerAxis(Whole(maximum=MAX_KERNEL))]
 PoolKernel = Annotated[Any, PerAxis(Whole(symbolic=True))]
 Stride = Annotated[Any, PerAxis(Whole())]
 Dilation = Annotated[Any, PerAxis(Whole())]

@@ -60,7 +60,9 @@ class Network:
         return self.formula("params").limits
 
     def seen_by(self, layer: str, unit: Sequence[int]) -> dict[str, list[tuple[int, int]]]:
-        """Which part of the input one output unit of a layer sees, borders included.
+        """Which part of the input one output unit of a layer sees, clipped at the borders.
+
+        Windows with gaps (dilation) are taken as ranges from their first to their last tap.
 
         Args:
             layer: its name in the report, as `layer1.bottleneck2.conv1`.
@@ -78,7 +80,8 @@ class Network:
             raise UsageError(f"no layer '{layer}'", hint=did_you_mean(layer, nodes))
         sizes = nodes[layer].shape[2:]
         fits = len(unit) == len(sizes) and all(
-            isinstance(size, int) and 0 <= i < size for i, size in zip(unit, sizes, strict=True)
+            isinstance(size, int) and isinstance(i, int) and 0 <= i < size
+            for i, size in zip(unit, sizes, strict=True)
         )
         if not fits:
             raise UsageError(

@@ -15,7 +15,8 @@ class Reach(NamedTuple):
 
     Output i sees `size` positions, the first of them start + i·stride; −start is what Araujo,
     Norris and Sim call the padding. Where branches with different centres, or strides, meet,
-    `aligned` is false and the field spans them all.
+    `aligned` is false and the field spans them all; so it is where the stride is a fraction, as
+    outputs are then unevenly placed, and some may see a position more.
     """
 
     size: Any = 1
@@ -30,7 +31,7 @@ class View(Protocol):
     def reach(self, before: Reach) -> Reach | None:
         """The receptive field of the output, given that of the input.
 
-        None where a symbol leaves open how far it reaches: the whole axis is then assumed.
+        None where a symbol leaves open how far it reaches.
         """
 
     def reads(self, first: int, last: int) -> tuple[int, int]:
@@ -52,8 +53,8 @@ class Window(NamedTuple):
             size=arith.field_size(
                 before.size, before.stride, arith.span(self.kernel, self.dilation) - 1
             ),
-            stride=before.stride * self.stride,
-            start=before.start - before.stride * self.before,
+            stride=whole(before.stride * self.stride),
+            start=whole(before.start - before.stride * self.before),
         )
 
     def reads(self, first: int, last: int) -> tuple[int, int]:
@@ -73,10 +74,12 @@ class Spread(NamedTuple):
         """As many inputs as meet in one output at most; the start is that of output 0."""
         first, _ = self.reads(0, 0)
         meeting = arith.span(self.kernel, self.dilation) - 1
-        return before._replace(
+        stride = whole(before.stride * Fraction(1, self.stride))
+        return Reach(
             size=arith.field_size(before.size, before.stride, meeting // self.stride),
-            stride=whole(before.stride * Fraction(1, self.stride)),
-            start=before.start + before.stride * first,
+            stride=stride,
+            start=whole(before.start + before.stride * first),
+            aligned=before.aligned and not isinstance(stride, Fraction),
         )
 
     def reads(self, first: int, last: int) -> tuple[int, int]:
@@ -104,10 +107,12 @@ class Resize(NamedTuple):
         rest = self.out - math.gcd(self.size, self.out)
         longest = self.neighbours or arith.ceil_div(self.size + rest, self.out)
         first, _ = self.reads(0, 0)
-        return before._replace(
+        stride = whole(before.stride * Fraction(self.size, self.out))
+        return Reach(
             size=arith.field_size(before.size, before.stride, longest - 1),
-            stride=whole(before.stride * Fraction(self.size, self.out)),
-            start=before.start + before.stride * first,
+            stride=stride,
+            start=whole(before.start + before.stride * first),
+            aligned=before.aligned and not isinstance(stride, Fraction),
         )
 
     def reads(self, first: int, last: int) -> tuple[int, int]:

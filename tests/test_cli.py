@@ -91,6 +91,8 @@ def test_symbols_that_the_weights_need(run: Run, small: Path) -> None:
         (["--set", "H"], "--set H: NAME=VALUE is due"),
         (["--set", "H=1", "--set", "H=2"], "--set H stands here twice"),
         (["--set", "N=2", "--batch", "2"], "--batch and --set N say the same thing"),
+        (["--set", "H=9", "--symbolic", "H"], "H is given a number and left symbolic"),
+        (["-o", ""], "-o: an empty file name"),
         (["--symbolic", "HH"], "'HH' is no variable of this spec"),
         (["--columns", "prams"], "unknown column 'prams'. Did you mean 'params'?"),
         (["--depth", "0"], "--depth"),
@@ -128,6 +130,14 @@ def test_not_found(run: Run) -> None:
     assert result == Result(
         3, "", "Error: no file and no architecture 'vgg_16'. Did you mean 'vgg16'?\n"
     )
+
+
+def test_closed_streams() -> None:
+    for redirect, code in (("- <&-", 3), ("lenet5 >&-", 0)):
+        command = f"{sys.executable} -m convcalc summarize {redirect}"
+        run = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        assert run.returncode == code
+        assert "Traceback" not in run.stderr
 
 
 def test_unknown_command(run: Run) -> None:

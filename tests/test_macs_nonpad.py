@@ -115,6 +115,25 @@ def test_configuration_decides_what_it_can() -> None:
     assert str(net.formula("macs_nonpad")) == "N·(216·H·W − 144·H − 144·W + 96)"
 
 
+def test_padding_that_depends_on_the_size() -> None:
+    net = convcalc.loads(
+        "{input: [1, H, W], variables: {H: 64, W: 64},"
+        " layers: [conv: {out_channels: 4, kernel: 3, padding: H // 3}]}"
+    )
+    form = net.formula("macs_nonpad")
+    for sizes in ({"N": 1, "H": 5, "W": 9}, {"N": 2, "H": 12, "W": 3}):
+        assert form.evaluate(**sizes) == net.summarize(**sizes).totals.macs_nonpad
+
+
+def test_large_kernels_are_quick() -> None:
+    net = convcalc.loads(
+        "{input: [1, 999_999_999], layers: [conv: {out_channels: 1, kernel: 99_999, padding: 3}]}"
+    )
+    # of the first three taps 3, 2 and 1 products meet padding, and so at the end
+    totals = net.summarize().totals
+    assert totals.macs - totals.macs_nonpad == 2 * (3 + 2 + 1)
+
+
 def test_without_padding_nothing_is_left_out() -> None:
     for name in ("unet", "lenet5"):
         totals = convcalc.load(name).summarize().totals

@@ -135,6 +135,17 @@ def test_the_peak_of_drawn_nets(entries: list[str]) -> None:
     assert peak(net.graph).values == simulated(net.graph)
 
 
+def test_a_reuse_that_depends_on_symbols_is_not_guessed() -> None:
+    net = convcalc.loads(
+        "{input: [1, H, 3], variables: {H: 8}, layers: [reshape: [2, -1], tanh, relu]}"
+    )
+    assert net.summarize().totals.peak_activation_bytes == 4 * 24
+    # 2·⌊3·H/2⌋ values over 3·H: only where H is even, which the reshape itself requires
+    assert net.summarize(symbolic="H").totals.peak_activation_bytes is None
+    with pytest.raises(convcalc.ConvcalcError, match="can be written over input depends on"):
+        net.formula("peak_activation_bytes")
+
+
 def test_symbolic_memory() -> None:
     net = convcalc.load("alexnet")
     form = net.formula("peak_activation_bytes")

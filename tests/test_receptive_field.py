@@ -168,6 +168,20 @@ def test_axes_are_followed_through_permutations() -> None:
     assert report.rows[-1].receptive_field == (20, 5)
 
 
+def test_what_a_symbol_leaves_open_is_not_guessed() -> None:
+    net = convcalc.loads("{input: [1, L], variables: {L: 12}, layers: [upsample: 2, relu]}")
+    row = net.summarize(symbolic="L").rows[1]
+    assert row.receptive_field == row.receptive_stride == row.receptive_padding == (None,)
+    assert net.summarize(symbolic="L").to_dict()["layers"][0]["receptive_field"] == [None]
+    assert net.summarize().rows[1].receptive_field == (1,)
+    symbolic = convcalc.load("vgg16").summarize(symbolic="H,W").rows
+    numeric = convcalc.load("vgg16").summarize().rows
+    for a, b in zip(symbolic, numeric, strict=True):
+        if b.type in ("conv", "max_pool"):
+            assert a.receptive_field == b.receptive_field
+            assert a.receptive_padding == b.receptive_padding
+
+
 def test_views_of_one_axis() -> None:
     assert Window(kernel=3, stride=2, before=1).reads(0, 1) == (-1, 3)
     assert Spread(4, 2, 1, 1).reads(0, 0) == (-1, 0)

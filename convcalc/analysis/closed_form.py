@@ -80,6 +80,8 @@ class Formula(Dim):
                     f"'{name}' is no symbol of this formula (it has: {', '.join(self.names)})",
                     hint=did_you_mean(name, self.names),
                 )
+            if not isinstance(value, (int, Dim)) and not hasattr(value, "dtype"):
+                raise ConvcalcError(f"{name}: a number or an integer array is due, not {value!r}")
             if not isinstance(value, Dim) and not _everywhere(value >= 1):
                 raise ConvcalcError(f"{name} = {_shown(value)}: sizes are at least 1")
         missing = [name for name in self.names if name in self.symbols and name not in values]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from convcalc import arith
-from convcalc.dim import Dim, Size
+from convcalc.dim import Dim, Size, equal
+from convcalc.errors import UndecidableError
 from convcalc.graph import Graph, Node
 
 BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int8": 1}
@@ -100,7 +101,13 @@ class _Liveness:
             return None
         for source in node.inputs:
             base = self.base[source]
-            dies = self.last_use[base] == step
-            if dies and arith.product(base.shape) == arith.product(node.shape):
-                return base
+            if self.last_use[base] == step:
+                same = equal(arith.product(base.shape), arith.product(node.shape))
+                if same is None:
+                    raise UndecidableError(
+                        f"whether {node.path} can be written over {base.path} depends on symbols",
+                        hint="Give them numbers.",
+                    )
+                if same:
+                    return base
         return None

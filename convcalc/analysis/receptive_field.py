@@ -17,11 +17,12 @@ from convcalc.view import Reach
 class Tracked(NamedTuple):
     """Where an axis of the network's input is now in a tensor, and how far its positions reach.
 
-    None in place of a Tracked says that every position sees the whole axis.
+    None in place of a Tracked says that every position sees the whole axis; no `reach`, that a
+    symbol leaves it open.
     """
 
     axis: int
-    reach: Reach
+    reach: Reach | None
 
 
 Fields = tuple[Tracked | None, ...]
@@ -46,8 +47,9 @@ def _through(node: Node, index: int, field: Tracked | None) -> Tracked | None:
     if field is None:
         return None
     view = node.op.layer.view(field.axis, index, *node.op.inputs)
-    reach = view[1].reach(field.reach) if view is not None else None
-    return None if view is None or reach is None else Tracked(view[0], reach)
+    if view is None:
+        return None
+    return Tracked(view[0], view[1].reach(field.reach) if field.reach is not None else None)
 
 
 def _joined(paths: tuple[Tracked | None, ...]) -> Tracked | None:
@@ -55,7 +57,9 @@ def _joined(paths: tuple[Tracked | None, ...]) -> Tracked | None:
     first = paths[0]
     if len(paths) == 1 or first is None or None in paths:
         return None if None in paths else first
-    reaches = [path.reach for path in paths if path is not None]
+    reaches = [path.reach for path in paths if path is not None and path.reach is not None]
+    if len(reaches) < len(paths):
+        return Tracked(first.axis, None)
     if any(path is not None and path.axis != first.axis for path in paths):
         return None
     start = arith.minimum(*(r.start for r in reaches))
@@ -70,8 +74,9 @@ def _joined(paths: tuple[Tracked | None, ...]) -> Tracked | None:
 def seen_by(graph: Graph, node: Node, unit: tuple[int, ...]) -> dict[Node, list[tuple[int, int]]]:
     """The positions that one output unit sees: for each input, (first, last) along each axis.
 
-    Followed backwards through every layer and clipped at every border, so it is exact for units
-    at the border too. An input that the unit does not depend on is absent.
+    Followed backwards through every layer and clipped at every border. Windows with gaps
+    (dilation) are taken as ranges from their first to their last tap. An input that the unit does
+    not depend on is absent.
 
     Args:
         graph: the network, with numbers for its sizes.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcalc.errors import UsageError, shorten
+from convcalc.errors import SpecError, UsageError, shorten
 from convcalc.network import Network
 from convcalc.spec.document import read_file, read_string
 from convcalc.spec.zoo import decode, zoo_names
@@ -101,6 +101,8 @@ def parse_settings(settings: tuple[str, ...], batch: str | None) -> dict[str, st
 def open_network(spec: str, values: dict[str, str]) -> Network:
     """The network that SPEC means."""
     if spec == "-":
+        if sys.stdin is None:
+            raise SpecError("standard input is closed")
         text = decode(sys.stdin.buffer.read(10_000_001), "standard input")
         return Network(read_string(text, "<stdin>"), values)
     return Network(read_file(spec), values)

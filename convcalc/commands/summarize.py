@@ -16,7 +16,7 @@ from convcalc.commands._options import (
     specs_argument,
     variables_options,
 )
-from convcalc.errors import ConvcalcError
+from convcalc.errors import ConvcalcError, UsageError
 from convcalc.report.output import save, show, terminal_width, write
 from convcalc.report.terminal import COLUMNS, DEFAULT_COLUMNS, Rendered, parse_columns, render
 
@@ -70,6 +70,11 @@ def command(
         form = "json" if output is not None and output.endswith(".json") else "text"
     parse_columns(columns)
     values = parse_settings(settings, batch)
+    for name in symbolic.split(","):
+        if name.strip() in values:
+            raise UsageError(f"{name.strip()} is given a number and left symbolic: one will do")
+    if output == "":
+        raise UsageError("-o: an empty file name")
     layout: dict[str, Any] = {"columns": columns, "depth": depth, "fold": not everything}
     reports: list[Any] = []
     for spec in specs:

@@ -82,11 +82,11 @@ class Upsample(Layer, name="upsample"):
         outputs = arith.product(self.output_shape(x))
         return per_element(outputs, multiplies=neighbours, adds=neighbours - 1)
 
-    def window(self, x: Shape) -> tuple[View, ...] | None:
-        found = resized(x[2:], self.output_shape(x)[2:], self._neighbours)
-        if found is None or not self.align_corners:
-            return found
-        sizes = zip(x[2:], self.output_shape(x)[2:], strict=True)
+    def window(self, x: Shape) -> tuple[View, ...]:
+        out = self.output_shape(x)[2:]
+        if not self.align_corners:
+            return resized(x[2:], out, self._neighbours)
+        sizes = zip(x[2:], out, strict=True)
         return tuple(AlignedResize(n, m, self._neighbours) for n, m in sizes)
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:

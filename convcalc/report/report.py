@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
 JSON_VERSION = 1
+_OPEN = Reach(None, None, None)
+"""A receptive field that depends on a symbol."""
 
 
 class Row:
@@ -51,22 +53,24 @@ class Row:
         return self.node.shape
 
     @property
-    def receptive_field(self) -> tuple[Size, ...]:
+    def receptive_field(self) -> tuple[Size | None, ...]:
         """How many positions of the input one output sees, along each of its spatial axes.
 
-        The input's whole size where it sees everything. Araujo, Norris, Sim 2019.
+        The input's whole size where it sees everything; None where a symbol leaves it open.
+        Araujo, Norris, Sim 2019.
         """
         return tuple(reach.size for reach in self.report.reach(self.node))
 
     @property
-    def receptive_stride(self) -> tuple[Size, ...]:
+    def receptive_stride(self) -> tuple[Size | None, ...]:
         """How far apart the receptive fields of neighbouring outputs are, along each axis."""
         return tuple(reach.stride for reach in self.report.reach(self.node))
 
     @property
-    def receptive_padding(self) -> tuple[Size, ...]:
+    def receptive_padding(self) -> tuple[Size | None, ...]:
         """How far the receptive field of the first output starts before the input."""
-        return tuple(-reach.start for reach in self.report.reach(self.node))
+        reaches = self.report.reach(self.node)
+        return tuple(None if reach is _OPEN else -reach.start for reach in reaches)
 
     def __getattr__(self, quantity: str) -> Any:
         if quantity in QUANTITIES:
@@ -129,7 +133,7 @@ class Report:
         sizes = self.graph.inputs[0].shape[2:]
         fields = self._fields.get(node) or (None,) * len(sizes)
         return tuple(
-            Reach(size, size, 0) if field is None else field.reach
+            Reach(size, size, 0) if field is None else field.reach or _OPEN
             for field, size in zip(fields, sizes, strict=True)
         )
 
