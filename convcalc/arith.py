@@ -10,7 +10,6 @@ arXiv:1603.07285; "relationship" is their numbering.
 from __future__ import annotations
 
 import math
-import math
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any

@@ -218,7 +218,8 @@ class _Assembly:
         if not isinstance(tree, Scalar):
             raise fail(f"{key}: is a text, not {describe(tree)}", tree.where)
         # it goes to terminals as it is: no escape sequences, no changes of direction
-        return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", " ".join(_SPACES.split(tree.text.strip(" \t\r\n"))))
+        text = " ".join(_SPACES.split(tree.text.strip(" \t\r\n")))
+        return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
 
     def _variables(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
         if "variables" not in keys:

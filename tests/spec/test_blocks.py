@@ -135,7 +135,8 @@ def test_no_default_means_required(
     """
     assert rows(text % ", kernel: 3") == ["unit1.conv1 [1, 5, 6, 6]"]
     assert message(text % "") == (
-        "<string>:5:5: block 'unit' needs its argument 'kernel'. For instance unit: {out: …, kernel: …}."
+        "<string>:5:5: block 'unit' needs its argument 'kernel'. "
+        "For instance unit: {out: …, kernel: …}."
     )
 
 
