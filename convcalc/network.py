@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from convcalc.analysis.closed_form import Formula, closed_form
@@ -15,7 +13,7 @@ from convcalc.analysis.quantities import TOTALS, total
 from convcalc.analysis.receptive_field import seen_by
 from convcalc.dim import symbol
 from convcalc.errors import ConvcalcError, ShapeError, UsageError, did_you_mean
-from convcalc.graph import Graph
+from convcalc.graph import Graph, collector_paused
 from convcalc.layer import show_shape
 from convcalc.report.report import Report
 from convcalc.spec.build import Bindings, build
@@ -93,7 +91,7 @@ class Network:
 
     def _build(self, overrides: Mapping[str, Any]) -> Graph:
         try:
-            with _collector_paused():
+            with collector_paused():
                 return build(self.spec, overrides)
         except ShapeError as error:
             error.hint = f"{error.hint} {self._smallest(overrides)}".strip()
@@ -186,7 +184,7 @@ class Network:
             if name not in ("N", *self.spec.variables):
                 raise _unknown_symbol(name, self.spec)
             values[name] = symbol(name)
-        with _collector_paused():
+        with collector_paused():
             graph = build(self.spec, values)
             return closed_form(graph, total(of, graph), free)
 
@@ -213,13 +211,13 @@ def load(spec: str | os.PathLike[str], **variables: Any) -> Network:
         ShapeError: its layers do not fit together.
         UsageError: a name is no variable of the spec.
     """
-    with _collector_paused():
+    with collector_paused():
         return Network(read_file(spec), variables)
 
 
 def loads(text: str, **variables: Any) -> Network:
     """The network of a spec given as YAML text; see `load`."""
-    with _collector_paused():
+    with collector_paused():
         return Network(read_string(text), variables)
 
 
@@ -230,24 +228,8 @@ def from_dict(spec: Mapping[str, Any], **variables: Any) -> Network:
     >>> net.summarize().totals.params
     7850
     """
-    with _collector_paused():
+    with collector_paused():
         return Network(read_mapping(spec), variables)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without the cyclic garbage collector.
-
-    It would go over all of a growing network again and again, which makes a spec of 100,000
-    layers four times as slow, and find nothing.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _names(names: str | Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from convcalc.analysis.memory import Peak, peak
 from convcalc.analysis.quantities import QUANTITIES, Totals, totals
 from convcalc.analysis.receptive_field import Fields, receptive_fields
 from convcalc.dim import Dim, Size
-from convcalc.graph import Graph, Node
+from convcalc.graph import Graph, Node, collector_paused
 from convcalc.layer import Shape
 from convcalc.view import Reach
 
@@ -118,7 +118,8 @@ class Report:
     def totals(self) -> Totals:
         """The sums over all rows."""
         if self._totals is None:
-            self._totals = totals(self.graph, self.dtype)
+            with collector_paused():
+                self._totals = totals(self.graph, self.dtype)
         return self._totals
 
     @property
@@ -153,17 +154,19 @@ class Report:
         """The table as plain text; see `convcalc.report.terminal.render`."""
         from convcalc.report.terminal import render
 
-        return "\n".join(render(self, width=width, **options).plain())
+        with collector_paused():
+            return "\n".join(render(self, width=width, **options).plain())
 
     def to_dict(self) -> dict[str, Any]:
         """The report as `summarize --format json` prints it."""
-        return {
-            "convcalc": JSON_VERSION,
-            "name": self.name,
-            "variables": {name: plain(value) for name, value in self.variables.items()},
-            "totals": {name: plain(value) for name, value in self.totals._asdict().items()},
-            "layers": list(self._layers()),
-        }
+        with collector_paused():
+            return {
+                "convcalc": JSON_VERSION,
+                "name": self.name,
+                "variables": {name: plain(value) for name, value in self.variables.items()},
+                "totals": {name: plain(value) for name, value in self.totals._asdict().items()},
+                "layers": list(self._layers()),
+            }
 
     def _layers(self) -> Iterator[dict[str, Any]]:
         columns = [name for name in QUANTITIES if name != "flops"]

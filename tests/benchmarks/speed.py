@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import pty
 import statistics
@@ -18,6 +19,8 @@ ROUNDS = 9
 
 
 def main() -> None:
+    # as pip does on installing; an editable checkout may never have been compiled
+    compileall.compile_dir(Path(convcalc.__file__).parent, quiet=2)
     commands()
     chains()
 
