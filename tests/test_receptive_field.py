@@ -113,6 +113,29 @@ def test_alexnet_v2_as_published() -> None:
     assert published <= {(field, stride) for field, stride, _ in by_convolution("alexnet")}
 
 
+@pytest.mark.parametrize("resolution", [224, 321])
+def test_mobilenet_v1_as_published(resolution: int) -> None:
+    """TF-Slim's, whose SAME padding depends on the resolution."""
+    published = {
+        r["end_point"]: tuple(
+            int(r[key]) for key in ("receptive_field", "effective_stride", "effective_padding")
+        )
+        for r in rows("mobilenet_v1")
+        if r["resolution"] == str(resolution)
+    }
+    assert len(published) == 14
+    report = convcalc.load("mobilenet_v1").summarize(H=resolution, W=resolution)
+    found = {row.name: row for row in report.rows}
+    for end_point, figures in published.items():
+        number = end_point.removeprefix("Conv2d_").removesuffix("_pointwise")
+        row = found[f"separable{number}.pointwise.conv1" if number != "0" else "stem.conv1"]
+        assert (
+            row.receptive_field[0],
+            row.receptive_stride[0],
+            row.receptive_padding[0],
+        ) == figures
+
+
 def test_resnet50_and_global_layers() -> None:
     report = convcalc.load("resnet50").summarize(H=224, W=160)
     last = next(row for row in reversed(report.rows) if row.type == "relu")

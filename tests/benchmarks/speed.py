@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import convcalc
+from convcalc.spec.zoo import zoo_names
 
 ROUNDS = 9
 
@@ -89,6 +90,11 @@ def chains() -> None:
     for length in (100_000, 200_000):
         spec = {"input": [8, 32, 48], "layers": [dict(conv) for _ in range(length)]}
         before = _line(f"from_dict, {length:,}", lambda spec=spec: convcalc.from_dict(spec), before)
+    start = time.perf_counter()
+    names = zoo_names()
+    for name in names:
+        convcalc.load(name).summarize().totals  # noqa: B018
+    print(f"{f'the whole zoo, {len(names)} nets':<42} {time.perf_counter() - start:>10.2f}")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "written.yaml"
         layers = (
