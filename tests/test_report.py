@@ -61,7 +61,9 @@ def test_json_keeps_its_form(name: str) -> None:
         assert found["totals"][quantity] == sum(layer[quantity] for layer in layers)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet18", "densenet121", "unet", "googlenet"])
+@pytest.mark.parametrize(
+    "name", ["lenet5", "resnet18", "resnet50", "densenet121", "unet", "googlenet"]
+)
 def test_symbolic_json_reads_back(name: str) -> None:
     net = convcalc.load(name)
     symbolic = net.summarize(symbolic="N,H,W").to_dict()

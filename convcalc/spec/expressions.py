@@ -22,7 +22,7 @@ from convcalc.errors import SpecError, UndecidableError, did_you_mean, shorten
 from convcalc.fields import show
 from convcalc.spec.tree import LARGEST, MAX_DIGITS
 
-MAX_TEXT = 2_000
+MAX_TEXT = 20_000
 MAX_DEPTH = 50
 MAX_ITEMS = 10_000
 MAX_LIST_DEPTH = 10
@@ -258,11 +258,31 @@ class _Compiler:
         return lambda names: list_value([item(names) for item in items], names)
 
     def _binop(self, node: ast.BinOp, depth: int) -> Evaluate:
+        # a + b + c + … is no nesting: a closed form may have a hundred terms
+        steps: list[tuple[str, Evaluate]] = []
+        first: ast.expr = node
+        while isinstance(first, ast.BinOp) and not isinstance(first.op, ast.Pow):
+            steps.append((self._operator(first), self.compile(first.right, depth)))
+            first = first.left
+        if not steps:
+            steps.append((self._operator(node), self.compile(node.right, depth)))
+            first = node.left
+        start = self.compile(first, depth)
+        steps.reverse()
+
+        def evaluate(names: Names) -> Any:
+            value = start(names)
+            for operator, operand in steps:
+                value = arithmetic(operator, value, operand(names), names)
+            return value
+
+        return evaluate
+
+    def _operator(self, node: ast.BinOp) -> str:
         operator = _OPERATORS.get(type(node.op))
         if operator is None:
             raise SpecError(f"an operator outside the spec language in '{shorten(self.text)}'")
-        left, right = self.compile(node.left, depth), self.compile(node.right, depth)
-        return lambda names: arithmetic(operator, left(names), right(names), names)
+        return operator
 
     def _unaryop(self, node: ast.UnaryOp, depth: int) -> Evaluate:
         operand = self.compile(node.operand, depth)

@@ -560,9 +560,9 @@ def test_words_of_python_are_no_names(message: Callable[..., str], name: str) ->
         ("[range(9000), range(9000)]",
          "a list of more than 10,000 items, those of its lists included"),
         ("[" * 11 + "]" * 11, "lists in lists, more than 10 levels deep"),
-        ("1 + " * 60 + "1", "an expression nested more than 50 levels deep"),
+        ("1 + (" * 60 + "1" + ")" * 60, "an expression nested more than 50 levels deep"),
         ("not " * 60 + "true", "an expression nested more than 50 levels deep"),
-        ("a" + " + a" * 600, "an expression of 2,401 characters; 2,000 are the limit"),
+        ("a" + " + a" * 6000, "an expression of 24,001 characters; 20,000 are the limit"),
         ("(" * 600 + "1" + ")" * 600, "no expression: '" + "(" * 59 + "…'"),
     ],
     ids=range(17),
@@ -576,5 +576,8 @@ def test_as_much_as_the_limits_allow(value: Callable[..., Any]) -> None:
     assert value("9" * 1000) == 10**1000 - 1
     assert value("1e999") == 10**999
     assert len(value("range(10_000)")) == 10_000
-    assert value("1 + " * 45 + "1") == 46
+    assert value("1 + (" * 45 + "1" + ")" * 45) == 46
+    # a closed form may have many terms, and they are no nesting
+    assert value("1 + " * 900 + "1") == 901
+    assert value("2 - 1 * 3 + " * 100 + "7 // 2 % 2") == -99
     assert value("[" * 10 + "]" * 10) == ((((((((((),),),),),),),),),)
