@@ -58,18 +58,6 @@ class Entry:
         self.columns: list[tuple[list[str], Value]] = []
         self.calls: dict[str, Call] = {}
 
-    @property
-    def plain(self) -> bool:
-        """Whether it is a call with no keys beside it."""
-        return (
-            self.form == "call"
-            and self.name is None
-            and self.sources is None
-            and self.when is None
-            and self.share is None
-            and not self.functional
-        )
-
 
 class Block:
     """A named list of entries with arguments; no default means required."""

@@ -272,6 +272,16 @@ def test_or_a_block_which_takes_arguments(rows: Callable[..., list[str]]) -> Non
     assert rows(text, body="wide")[2] == "wrap1.wide1.conv1 [1, 12, 8, 8]"
 
 
+def test_what_it_is_given_counts_as_read(rows: Callable[..., list[str]]) -> None:
+    assert rows("""
+        input: [3, 8, 8]
+        variables: {width: 5, k: 3, n: 2}
+        blocks: {wrap: {arguments: {inner}, layers: [
+          inner: {out_channels: width, kernel: "[k, 1 + k]"}, {relu: , name: "r{n}"}]}}
+        layers: [wrap: conv]
+    """) == ["wrap1.conv1 [1, 5, 6, 5]", "wrap1.r2 [1, 5, 6, 5]"]
+
+
 def test_or_a_merge(paths: Callable[..., list[str]]) -> None:
     assert paths("""
         input: [3, 8, 8]

@@ -36,6 +36,22 @@ def test_the_long_form_has_fields_beside_the_branches(rows: Callable[..., list[s
     ]
 
 
+def test_with_from_in_names_are_of_the_first_input(rows: Callable[..., list[str]]) -> None:
+    assert (
+        rows("""
+        input: [2, 8, 8]
+        layers:
+          - {conv: {out_channels: 3, kernel: 1}, name: a}
+          - {conv: {out_channels: 2, kernel: 1}, name: b}
+          - {adaptive_avg_pool: 8, from: a, name: c}
+          - {concat: {axis: in_channels}, from: [b, input]}
+          - {slice: {axis: 2, stop: 8}}
+          - {concat: {branches: [[], [{relu: , from: c}]], axis: in_channels - 1}}
+    """)[-1]
+        == "concat2 [1, 5, 8, 8]"
+    )
+
+
 EXAMPLE = "For instance add: [[conv: {out_channels: C, kernel: 3, padding: 1}], []]."
 
 

@@ -66,6 +66,8 @@ def test_an_entry_is_a_word_or_a_mapping(rows: Callable[..., list[str]]) -> None
         ("- name: x", f"6:3: an entry with 'name' and no layer. {TWO}"),
         ("- {repeat: 3, when: true}", f"6:3: an entry with 'repeat', 'when' and no layer. {TWO}"),
         ("- [unit: {out: 3}, name: x]", f"6:3: a list where an entry is due. {TWO}"),
+        ("- [relu, {tanh: , name: x}]", "6:3: a list where an entry is due. "
+         "Only the branches of a merge are lists: add, multiply, concat …"),
         ("- [relu]", "6:3: a list where an entry is due. "
          "Only the branches of a merge are lists: add, multiply, concat …"),
         ("- relu\n-", "7:2: an empty entry. Take the '-' away."),
@@ -73,6 +75,7 @@ def test_an_entry_is_a_word_or_a_mapping(rows: Callable[..., list[str]]) -> None
         # unknown ones
         ("- conv2d", "6:3: unknown layer 'conv2d'. Did you mean 'conv'?"),
         ("- Dense: 3", "6:3: unknown layer 'Dense'. Did you mean 'linear'?"),
+        ("- Sequential: [relu]", "6:3: unknown layer 'Sequential'. Did you mean 'layers'?"),
         ("- BatchNorm2d", "6:3: unknown layer 'BatchNorm2d'. Did you mean 'batch_norm'?"),
         ("- uint: 3", "6:3: unknown layer 'uint'. Did you mean 'unit'?"),
         ("- qqqqq", "6:3: unknown layer 'qqqqq'. 'convcalc layers' lists the layers."),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import convcalc
 from convcalc import ConvcalcError
 
 # -- arithmetic ---------------------------------------------------------------------------------
@@ -143,6 +144,20 @@ def test_what_has_no_value(value: Callable[..., Any], expression: str, expected:
 )
 def test_functions(value: Callable[..., Any], expression: str, expected: Any) -> None:
     assert value(expression) == expected
+
+
+def test_ceil_div_of_fractions_of_symbols_is_that_of_their_values() -> None:
+    text = (
+        'input: [4, 8]\nvariables: {s: , x: "ceil_div(s / 2, 3)", y: "ceil_div(s + 1, 2)"}\n'
+        "layers:\n  - linear: {out_features: x, axis: -1}\n"
+        "  - linear: {out_features: y, axis: -1}\n"
+    )
+    symbolic = convcalc.loads(text).variables
+    for s in range(1, 14):
+        numbers = convcalc.loads(text, s=s).variables
+        assert symbolic["x"].evaluate(s=s) == numbers["x"] == -(-s // 6)
+        assert symbolic["y"].evaluate(s=s) == numbers["y"] == -(-(s + 1) // 2)
+    assert str(symbolic["y"]) == "⌊(s + 2)/2⌋"
 
 
 def test_make_divisible_is_torchvisions(value: Callable[..., Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 import convcalc
+from convcalc import ConvcalcError
 
 ONLY = "Only names given with name:, to entries above, can be read."
 
@@ -494,6 +495,22 @@ def test_a_name_that_only_names_a_layer_reads_no_variable(message: Callable[...,
     """)
         == "①: nothing reads the variable 'a'. Take it away, or use it."
     )
+
+
+def test_the_graph_as_far_as_it_could_be_built() -> None:
+    with pytest.raises(ConvcalcError) as caught:
+        convcalc.loads("""\
+input: [3, 8, 8]
+blocks: {unit: {arguments: {kernel}, layers: [relu, max_pool: kernel]}}
+layers: [tanh, unit: 2, unit: 9, sigmoid]
+""")
+    partial = caught.value.partial
+    assert [node.path for node in partial.nodes] == [
+        "tanh1", "unit1.relu1", "unit1.max_pool1", "unit2.relu1",
+    ]  # fmt: skip
+    # the layer that did not fit has its path in the error, and is not in the graph
+    assert caught.value.path == "unit2.max_pool1"
+    assert [child.path for child in partial.root.children[-1].children] == ["unit2.relu1"]
 
 
 def test_paths_of_the_graph_are_those_of_the_report() -> None:
