@@ -375,6 +375,15 @@ def test_numbers_that_would_grow(layer: str) -> None:
     or_else(f"input: [10**17, 10**17, 10**17]\nlayers: [{{{layer}, repeat: 100_000}}]\n")
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("kernel", ["10**9", "50_000"])
+@pytest.mark.parametrize(
+    "layer", ["conv: {out_channels: 1, ", "max_pool: {", "conv_transpose: {out_channels: 1, "]
+)
+def test_large_windows(layer: str, kernel: str) -> None:
+    or_else(f"input: [1, 8]\nlayers: [{layer}kernel: {kernel}, padding: {kernel} // 2}}]\n")
+
+
 def test_the_largest_legal_sizes_can_be_printed() -> None:
     most = 10**18
     or_else(
@@ -802,7 +811,13 @@ print((after - before) // 1024)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB on Linux only")
 def test_memory_stays_bounded() -> None:
-    bombs = [name for name in GROWING if "million" not in name and "9,000,000" not in name]
+    bombs = [
+        "alias bomb of groups", "alias bomb of lists", "a repeat of 10**9", "repeats of nothing",
+        "range(10**9)", "a condition over a long list", "blocks with repeats by arguments",
+        "blocks with branches", "endless recursion, twice", "a tower of powers",
+        "9,000,000 digits", "lists of lists", "10,000 variables in a chain", "3,000 brackets",
+        "an expression of a million letters",
+    ]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", MEASURE],
         input="\0".join(IMAGE + GROWING[name] for name in bombs).encode(),
@@ -810,4 +825,4 @@ def test_memory_stays_bounded() -> None:
         timeout=120,
         check=True,
     )
-    assert int(done.stdout) < 400, f"{done.stdout.decode().strip()} MB"
+    assert int(done.stdout) < 200, f"{done.stdout.decode().strip()} MB"

@@ -13,7 +13,7 @@ from convcalc.spec.expressions import FUNCTIONS, MAX_ITEMS, NAME, Expression, li
 from convcalc.spec.tree import List, Map, Scalar, Tree, Where, describe, fail
 
 MAX_NAME = 100
-MAX_WORK = 5_000_000
+MAX_WORK = 3_000_000
 
 IN_NAMES = (
     "in_channels", "in_features", "in_depth", "in_height", "in_width", "in_length", "in_shape",

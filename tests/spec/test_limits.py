@@ -214,7 +214,7 @@ def test_the_work_on_lists_in_all(message: Callable[..., str]) -> None:
             layers:
               - {tanh: , when: ①max(list) == 0}
     """)
-        == "①: the lists of all expressions have more than 5,000,000 items"
+        == "①: the lists of all expressions have more than 3,000,000 items"
     )
 
 
