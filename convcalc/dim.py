@@ -1,11 +1,12 @@
 """Dim: exact integer expressions in the sizes of a network.
 
-A Dim is a polynomial over *atoms*: symbols (`H`, `N`), floor quotients (`⌊(H + 1)/2⌋`) and
-calls of `max`, `min` and `gcd`. Symbols stand for whole numbers of at least 1. Arithmetic keeps
-one canonical form, so equal polynomials are equal structurally and hash alike:
+A Dim is a polynomial over *atoms*: symbols (`H`, `N`), floor quotients (`⌊(H + 1)/2⌋`), roundings
+(`make_divisible(32·width, 8)`) and calls of `max`, `min` and `gcd`. Symbols stand for whole numbers
+of at least 1; a *multiplier*, such as the width of a MobileNet, for any positive fraction.
+Arithmetic keeps one canonical form, so equal polynomials are equal structurally and hash alike:
 
 - multiples of the divisor are pulled out of a floor, `⌊(2·H + 3)/2⌋ = H + 1 + ⌊1/2⌋`;
-- nested floors merge, `⌊(⌊a/b⌋ + r)/c⌋ = ⌊(a + r·b)/(b·c)⌋`
+- nested floors merge, `⌊(⌊a/b⌋ + r)/c⌋ = ⌊(a + r·b)/(b·c)⌋` for a whole r
   (Graham, Knuth, Patashnik, Concrete Mathematics, eq. 3.11).
 
 A constant result is a plain int, so `Size = int | Dim` is all a formula has to know. A Dim has
@@ -42,15 +43,16 @@ _MAX_ARGUMENTS = 32
 
 
 class Atom:
-    """What a polynomial is made of: whole, immutable, compared by value, ordered by `key`."""
+    """What a polynomial is made of: immutable, compared by value, ordered by `key`."""
 
-    __slots__ = ("_hash", "_key", "_texts", "depth", "identity", "weight")
+    __slots__ = ("_hash", "_key", "_texts", "depth", "identity", "is_whole", "weight")
 
     def __init__(self, *identity: Any, parts: Iterable[Size] = ()) -> None:
         self.identity: tuple[Any, ...] = (type(self).__name__, *identity)
         self._hash = hash(self.identity)
         self._key: tuple[int, int, str] | None = None
         self._texts: dict[Notation, str] = {}
+        self.is_whole = True
         inner = [atom for part in parts for monomial in _terms(part) for atom in monomial]
         self.depth: int = 1 + max((atom.depth for atom in inner), default=0)
         self.weight: int = 1 + sum(atom.weight for atom in inner)
@@ -101,19 +103,20 @@ class Atom:
         """Numbers that it never leaves, None for no bound."""
         raise NotImplementedError
 
-    def symbols(self) -> Iterable[str]:
+    def symbols(self) -> Iterable[Symbol]:
         """The symbols in it, some more than once."""
         raise NotImplementedError
 
 
-class _Symbol(Atom):
-    """An unknown size: a whole number of at least 1."""
+class Symbol(Atom):
+    """An unknown size: a whole number of at least 1; or a multiplier: a fraction above 0."""
 
     __slots__ = ("name",)
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, whole: bool = True) -> None:
+        super().__init__(name, whole)
         self.name = name
+        self.is_whole = whole
 
     def sort_key(self) -> tuple[int, int, str]:
         return (0, self.name != "N", self.name)
@@ -125,10 +128,10 @@ class _Symbol(Atom):
         return machine.values[self.name]
 
     def bounds(self) -> Bounds:
-        return 1, None
+        return int(self.is_whole), None
 
-    def symbols(self) -> Iterable[str]:
-        return (self.name,)
+    def symbols(self) -> Iterable[Symbol]:
+        return (self,)
 
 
 class _Quotient(Atom):
@@ -150,7 +153,7 @@ class _Quotient(Atom):
     def spell(self, notation: Notation) -> str:
         numerator, denominator = self.numerator, self.denominator
         write = notation.floor
-        if notation.has_ceil and isinstance(denominator, int):
+        if notation.has_ceil and isinstance(denominator, int) and numerator.is_whole:
             # ⌊(a + d − 1)/d⌋ is what a person writes as ⌈a/d⌉
             ceiled = numerator - (denominator - 1)
             if isinstance(ceiled, Dim) and () not in ceiled.terms:
@@ -177,8 +180,46 @@ class _Quotient(Atom):
             high = high // least if high >= 0 else high // most if most is not None else -1
         return low, high
 
-    def symbols(self) -> Iterable[str]:
-        return chain(symbols(self.numerator), symbols(self.denominator))
+    def symbols(self) -> Iterable[Symbol]:
+        return chain(_symbols(self.numerator), _symbols(self.denominator))
+
+
+class _Rounding(Atom):
+    """round or make_divisible of numerator / denominator, the numerator with whole coefficients."""
+
+    __slots__ = ("denominator", "function", "numerator", "parameters", "value")
+
+    def __init__(self, function: str, value: Dim, *parameters: int) -> None:
+        super().__init__(function, value, parameters, parts=(value,))
+        self.function = function
+        self.value = value
+        self.parameters = parameters
+        self.denominator = _common_denominator(value)
+        self.numerator: Dim = value * self.denominator
+
+    def sort_key(self) -> tuple[int, int, str]:
+        return (3, 0, self.write(PYTHON))
+
+    def spell(self, notation: Notation) -> str:
+        shown = self.parameters
+        if self.function == "make_divisible" and shown[0] == shown[1]:
+            shown = shown[:1]  # the least is the divisor, where nothing else is said
+        arguments = [_written(self.value, notation), *map(notation.number, shown)]
+        return notation.call(self.function, arguments)
+
+    def evaluate(self, machine: _Evaluation) -> Any:
+        numerator = machine.of(self.numerator)
+        return _ROUNDINGS[self.function](numerator, self.denominator, *self.parameters)
+
+    def bounds(self) -> Bounds:
+        low, high = bounds(self.value)
+        if self.function == "round":
+            return low if low is None else round(low), high if high is None else round(high)
+        divisor, least = self.parameters
+        return least, None if high is None else math.ceil(max(least, high + divisor))
+
+    def symbols(self) -> Iterable[Symbol]:
+        return _symbols(self.value)
 
 
 class _Call(Atom):
@@ -190,6 +231,7 @@ class _Call(Atom):
         super().__init__(function, arguments, parts=arguments)
         self.function = function
         self.arguments = arguments
+        self.is_whole = all(is_whole(argument) for argument in arguments)
 
     def sort_key(self) -> tuple[int, int, str]:
         return (3, 0, self.write(PYTHON))
@@ -210,8 +252,8 @@ class _Call(Atom):
             return None if None in lows else min(lows), min(known, default=None)
         return int(any(low is not None and low > 0 for low in lows)), None
 
-    def symbols(self) -> Iterable[str]:
-        return chain.from_iterable(map(symbols, self.arguments))
+    def symbols(self) -> Iterable[Symbol]:
+        return chain.from_iterable(map(_symbols, self.arguments))
 
 
 class Dim:
@@ -320,14 +362,13 @@ class Dim:
         return floor_div(self, 1)
 
     def __ceil__(self) -> Any:
+        if not all(map(_is_whole, self.terms)):
+            return -floor_div(-self, 1)
         scale = _common_denominator(self)
         return floor_div(self * scale + (scale - 1), scale)
 
-    def __round__(self, ndigits: int | None = None) -> NoReturn:
-        raise ConvcalcError(
-            f"round({self}): rounding half to even has no closed form for a symbol; "
-            "floor(… + 1 / 2) rounds halves up"
-        )
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self if self.is_whole else Dim({(_Rounding("round", self),): 1})
 
     # -- comparison ---------------------------------------------------------------------------
 
@@ -379,9 +420,14 @@ class Dim:
         return frozenset(symbols(self))
 
     @property
+    def multipliers(self) -> frozenset[str]:
+        """The names of those symbols that may be fractions."""
+        return frozenset(symbol.name for symbol in _symbols(self) if not symbol.is_whole)
+
+    @property
     def is_whole(self) -> bool:
-        """Whether it is a whole number for all values of its symbols."""
-        return all(isinstance(c, int) for c in self.terms.values())
+        """Whether it is sure to be a whole number for all values of its symbols."""
+        return all(isinstance(c, int) and _is_whole(m) for m, c in self.terms.items())
 
     def evaluate(self, /, **values: Any) -> Any:
         """Its value with every symbol replaced: by ints, by Dims, or by NumPy integer arrays.
@@ -437,17 +483,30 @@ Size = int | Dim
 Value = Rational | Dim
 
 
-def symbol(name: str) -> Dim:
-    """The Dim that is one symbol: a whole number of at least 1."""
-    return Dim({(_Symbol(name),): 1})
+def symbol(name: str, whole: bool = True) -> Dim:
+    """The Dim that is one symbol: a whole number of at least 1, or else any fraction above 0."""
+    return Dim({(Symbol(name, whole),): 1})
 
 
 def symbols(value: object) -> Iterable[str]:
-    """The symbols in a size, some more than once; none in a number."""
+    """The names of the symbols in a size, some more than once; none in a number."""
+    return (symbol.name for symbol in _symbols(value))
+
+
+def _symbols(value: object) -> Iterable[Symbol]:
     if isinstance(value, Dim):
         for monomial in value.terms:
             for atom in monomial:
                 yield from atom.symbols()
+
+
+def is_whole(value: Value) -> bool:
+    """Whether a value is sure to be a whole number."""
+    return value.is_whole if isinstance(value, Dim) else isinstance(value, int)
+
+
+def _is_whole(monomial: Monomial) -> bool:
+    return all(atom.is_whole for atom in monomial)
 
 
 def python_form(value: Value) -> str:
@@ -485,6 +544,35 @@ def minimum(*sizes: Any) -> Any:
 def gcd(a: Any, b: Any) -> Any:
     """The greatest common divisor of two sizes; of arrays, by element."""
     return _call("gcd", (a, b))
+
+
+def make_divisible(value: Any, divisor: Any, least: Any) -> Any:
+    """The multiple of `divisor` nearest to a value, at least `least`, never over 10 % below it.
+
+    torchvision's `_make_divisible` (torchvision/models/_utils.py), computed exactly.
+    """
+    if not isinstance(value, Dim):
+        return _nearest_multiple(value, 1, divisor, least)
+    if at_least(value, least) and is_whole(value) and value % divisor == 0:
+        return value
+    return Dim({(_Rounding("make_divisible", value, divisor, least),): 1})
+
+
+def _nearest_multiple(above: Any, below: int, divisor: Any, least: Any) -> Any:
+    nearest = maximum(least, (2 * above + below * divisor) // (2 * below * divisor) * divisor)
+    return nearest + divisor * (10 * below * nearest < 9 * above)
+
+
+def _half_to_even(above: Any, below: int) -> Any:
+    doubled = 2 * above + below
+    rounded = doubled // (2 * below)
+    return rounded - (doubled % (2 * below) == 0) * (rounded % 2)
+
+
+_ROUNDINGS: dict[str, Callable[..., Any]] = {
+    "make_divisible": _nearest_multiple,
+    "round": _half_to_even,
+}
 
 
 def at_size(formula: Callable[[Any], Any], size: Size) -> Any:
@@ -575,8 +663,13 @@ def _floor_by_number(numerator: Dim, denominator: Rational) -> Any:
     divisor = int(denominator * scale)
     pulled: Terms = {}
     rest: Terms = {}
+    fractions = False
     for monomial, coefficient in numerator.terms.items():
-        quotient, remainder = divmod(int(coefficient * scale), divisor)
+        quotient, remainder = 0, int(coefficient * scale)
+        if _is_whole(monomial):
+            quotient, remainder = divmod(remainder, divisor)
+        else:
+            fractions = True
         if quotient:
             pulled[monomial] = quotient
         if remainder:
@@ -585,14 +678,15 @@ def _floor_by_number(numerator: Dim, denominator: Rational) -> Any:
     constant = int(rest.pop((), 0))
     if not rest:
         return outside
-    common = math.gcd(divisor, *map(int, rest.values()))
+    # beside whole numbers, what the constant has over a multiple of the common factor is lost
+    common = math.gcd(divisor, *map(int, rest.values()), constant if fractions else 0)
     rest = {monomial: int(c) // common for monomial, c in rest.items()}
     divisor, constant = divisor // common, constant // common
     rest[()] = constant
     nested = [
         (m, parts) for m, c in rest.items() if c == len(m) == 1 and (parts := _floor_parts(m[0]))
     ]
-    if len(nested) == 1:
+    if len(nested) == 1 and not fractions:
         ((monomial, (above, below)),) = nested
         del rest[monomial]
         return outside + floor_div(above + _normal(rest) * below, below * divisor)
@@ -642,7 +736,7 @@ def _polynomial_part(above: Terms, below: Terms) -> tuple[Any, Terms]:
     for monomial, coefficient in above.items():
         remainder = coefficient
         left = _divided(monomial, divisor) if not more else None
-        if left is not None:
+        if left is not None and _is_whole(left):
             quotient, remainder = divmod(coefficient, scale)
             pulled[left] = quotient
         if remainder:
@@ -662,7 +756,7 @@ def _call(function: str, arguments: Sequence[Any]) -> Any:
 
 
 def _gcd(a: Size, b: Size) -> Any:
-    if _common_denominator(a) != 1 or _common_denominator(b) != 1:
+    if not (is_whole(a) and is_whole(b)):
         raise ConvcalcError(f"gcd({a}, {b}): both must be whole")
     for divisor, multiple in ((a, b), (b, a)):
         if divisor != 0 and multiple % divisor == 0:
@@ -746,9 +840,9 @@ def _monomial_bounds(monomial: Monomial) -> Bounds:
 def _with_lines(value: Value) -> Any:
     """`value` with floors replaced by lines below (where they are subtracted, above) them.
 
-    (a − d + 1)/d ≤ ⌊a/d⌋ ≤ a/d: a line keeps the slope, which cancels what interval arithmetic
-    cannot, as in H − ⌊H/2⌋. The subtracted floors go first: the others lose by it. None without
-    a floor.
+    (a − d + 1)/d ≤ ⌊a/d⌋ ≤ a/d, for a whole a: a line keeps the slope, which cancels what interval
+    arithmetic cannot, as in H − ⌊H/2⌋. The subtracted floors go first: the others lose by it.
+    None without a floor.
     """
     terms = dict(_terms(value))
     floors = {m: parts for m in terms if len(m) == 1 and (parts := _floor_parts(m[0]))}
@@ -757,7 +851,8 @@ def _with_lines(value: Value) -> Any:
     lines: Any = 0
     for monomial in [m for m in floors if terms[m] < 0] or floors:
         coefficient, (above, below) = terms.pop(monomial), floors[monomial]
-        line = above - (below - 1 if coefficient > 0 else 0)
+        short = below - 1 if above.is_whole else below
+        line = above - (short if coefficient > 0 else 0)
         lines += line * Fraction(coefficient) / below
     return _normal(terms) + lines
 
@@ -815,9 +910,10 @@ class _Evaluation:
     def _prepare(self, value: Dim) -> None:
         """Check the values; make the arrays of a type in which nothing overflows."""
         arrays = {name: v for name, v in self.values.items() if hasattr(v, "dtype")}
+        multipliers = value.multipliers
         for name, given in self.values.items():
             if name not in arrays and not isinstance(given, int):
-                if not isinstance(given, Dim) or not given.is_whole:
+                if not is_whole(given) and name not in multipliers:
                     raise ConvcalcError(f"{name}: a whole number is due, not {given}")
                 if arrays:
                     raise ConvcalcError(f"{name}: numbers and arrays go with arrays, not {given}")
@@ -862,7 +958,7 @@ class _Magnitude:
         return bound
 
     def _atom(self, atom: Atom) -> int:
-        if isinstance(atom, _Symbol):
+        if isinstance(atom, Symbol):
             return max(1, self.largest[atom.name])
         if isinstance(atom, _Quotient):
             above, below = self._bound(atom.numerator), self._bound(atom.denominator)

@@ -276,9 +276,7 @@ def resized(sizes: Shape, out: Shape, neighbours: int) -> tuple[View, ...]:
     return tuple(Resize(n, m, neighbours) for n, m in zip(sizes, out, strict=True))
 
 
-def taps_inside(
-    sizes: Shape, kernel: Any, stride: Any, padding: Pads, dilation: Any
-) -> Size:
+def taps_inside(sizes: Shape, kernel: Any, stride: Any, padding: Pads, dilation: Any) -> Size:
     """The products of a sliding window that no padding enters: those of the axes, multiplied."""
     counts = []
     for axis, size in enumerate(sizes):

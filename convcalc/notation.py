@@ -83,6 +83,8 @@ class _Text(Notation):
         return f"⌈{self._ratio(numerator, denominator, simple)}⌉"
 
     def _ratio(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        if denominator == "1":
+            return numerator
         above = numerator if simple[0] else f"({numerator})"
         below = denominator if simple[1] else f"({denominator})"
         return f"{above}/{below}"
@@ -134,13 +136,19 @@ class _Latex(Notation):
         return rf"\mathit{{{name}}}".replace("_", r"\_")
 
     def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        return rf"\left\lfloor \frac{{{numerator}}}{{{denominator}}} \right\rfloor"
+        return rf"\left\lfloor {self._ratio(numerator, denominator)} \right\rfloor"
 
     def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        return rf"\left\lceil \frac{{{numerator}}}{{{denominator}}} \right\rceil"
+        return rf"\left\lceil {self._ratio(numerator, denominator)} \right\rceil"
+
+    def _ratio(self, numerator: str, denominator: str) -> str:
+        return numerator if denominator == "1" else rf"\frac{{{numerator}}}{{{denominator}}}"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
-        return rf"\{function}{self.group(', '.join(arguments))}"
+        name = rf"\{function}"
+        if function not in ("max", "min", "gcd"):
+            name = rf"\operatorname{{{function}}}".replace("_", r"\_")
+        return name + self.group(", ".join(arguments))
 
     def group(self, text: str) -> str:
         return rf"\left( {text} \right)"

@@ -480,10 +480,9 @@ def test_what_cannot_be_put_in(values, message):
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        (lambda: H ** -1, "exponent must be a whole number"),
+        (lambda: H**-1, "exponent must be a whole number"),
         (lambda: H / W, r"\(H\) / \(W\) is no polynomial; use //"),
         (lambda: 1 / H, r"1 / \(H\) is no polynomial"),
-        (lambda: round(H), "round.H.: .* no closed form"),
         (lambda: gcd(H / 2, 2), r"gcd\(\(1/2\)·H, 2\): both must be whole"),
         (lambda: (H // (W - 3)).evaluate(H=2, W=3), r"division by zero: W − 3 in ⌊H/\(W − 3\)⌋"),
         (lambda: (H % (W - 3)).evaluate(H=2, W=np.array([2, 3])), "division by zero: W − 3"),

@@ -16,8 +16,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from convcalc import arith
-from convcalc.dim import Dim, at_least, equal, gcd
+from convcalc import arith, dim
+from convcalc.dim import Dim, at_least, equal, gcd, is_whole
 from convcalc.errors import SpecError, UndecidableError, did_you_mean, shorten
 from convcalc.fields import show
 from convcalc.spec.tree import LARGEST, MAX_DIGITS
@@ -214,7 +214,9 @@ class _Compiler:
                 f"'{shorten(self._source(node))}' is not part of the spec language",
                 hint=_HINTS.get(type(node))
                 or "It has + - * / // % **, comparisons, and/or/not, a if c else b, "
-                "indexing, and the functions " + ", ".join(FUNCTIONS) + ".",
+                "indexing, and the functions "
+                + ", ".join(FUNCTIONS)
+                + ".",
             )
         evaluate: Evaluate = method(node, depth + 1)
         return evaluate
@@ -615,7 +617,7 @@ def _ceil_div(a: Any, b: Any) -> Any:
     a, b = _number_of(a, "ceil_div"), _number_of(b, "ceil_div")
     if not isinstance(b, Dim) and b == 0:
         raise SpecError(f"ceil_div({show(a)}, 0): division by zero")
-    if all(isinstance(size, int) or (isinstance(size, Dim) and size.is_whole) for size in (a, b)):
+    if is_whole(a) and is_whole(b):
         return arith.ceil_div(a, b)
     return -(-a // b)  # the formula above is for whole numbers
 
@@ -628,21 +630,24 @@ def _gcd(a: Any, b: Any) -> Any:
 
 
 def make_divisible(v: Any, d: Any = 8, min: Any = None) -> Any:
-    """The multiple of d nearest to v, at least `min`, and never more than 10 % below v.
-
-    torchvision's `_make_divisible` (torchvision/models/_utils.py), computed exactly.
-    """
+    """What a spec calls make_divisible; see convcalc.dim."""
     v, d = _number_of(v, "make_divisible"), _number_of(d, "make_divisible")
     least = d if min is None else _number_of(min, "make_divisible")
-    if any(isinstance(number, Dim) for number in (v, d, least)):
-        raise SpecError(
-            f"make_divisible({show(v)}, {show(d)}) of a symbol has no closed form",
-            hint="Give the symbol a number.",
-        )
+    for number in (d, least):
+        if isinstance(number, Dim):
+            raise SpecError(
+                f"make_divisible to multiples of {show(d)}, at least {show(least)}: only its first "
+                "value may be symbolic",
+                hint=f"Give {', '.join(sorted(number.symbols))} a number.",
+            )
     if d <= 0:
         raise SpecError(f"make_divisible to multiples of {show(d)}")
-    rounded = max(least, (v + Fraction(d, 2)) // d * d)
-    return rounded + d if rounded < v * Fraction(9, 10) else rounded
+    if isinstance(v, Dim) and not (isinstance(d, int) and isinstance(least, int)):
+        raise SpecError(
+            f"make_divisible({show(v)}, {show(d)}, {show(least)}): beside a symbol, d and min are "
+            "whole numbers"
+        )
+    return dim.make_divisible(v, d, least)
 
 
 def _range(*ends: Any) -> tuple[int, ...]:

@@ -102,8 +102,9 @@ def decode(data: bytes, shown: str) -> str:
     except UnicodeDecodeError as error:
         raise SpecError(
             f"{shown} is no UTF-8 text (byte {error.start + 1})",
-            hint="Save it as UTF-8." if data[:2] in (b"\xff\xfe", b"\xfe\xff") else
-            "A spec is a YAML file, encoded in UTF-8.",
+            hint="Save it as UTF-8."
+            if data[:2] in (b"\xff\xfe", b"\xfe\xff")
+            else "A spec is a YAML file, encoded in UTF-8.",
         ) from None
     if "\0" in text:
         raise SpecError(f"{shown} is no text: it holds NUL characters")

@@ -352,8 +352,9 @@ ONLY = "Only sizes, channels, padding and pool kernels may be symbolic."
          "a whole number, not s"),
         ("conv: {out_channels: s ** 33, kernel: 1}", "5:26", "conv1: an exponent of a symbol is "
          "from 0 to 32, not 33"),
-        ("conv: {out_channels: make_divisible(s), kernel: 1}", "5:26", "conv1: "
-         "make_divisible(s, 8) of a symbol has no closed form. Give the symbol a number."),
+        ("conv: {out_channels: \"make_divisible(9, s)\", kernel: 1}", "5:26", "conv1: "
+         "make_divisible to multiples of s, at least s: only its first value may be symbolic. "
+         "Give s a number."),
         ("conv: {out_channels: \"list[s]\", kernel: 1}", "5:26", "conv1: "
          "an index is a whole number, not s"),
         ("{tanh: , name: \"a{s}\"}", "5:20", "s cannot be part of a name. "
