@@ -16,16 +16,16 @@ no truth value, and is compared only where the answer is the same for all values
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from convcalc.errors import ConvcalcError, UndecidableError, did_you_mean
 from convcalc.notation import LATEX, PYTHON, TEXT, Notation
+from convcalc.program import Kernel, Program, Recorded
 
 _NUMBERS = (int, Fraction)
 Rational = int | Fraction
@@ -34,12 +34,13 @@ Terms = dict[Monomial, Rational]
 Bounds = tuple[Rational | None, Rational | None]
 
 _FUNCTIONS: dict[str, Callable[..., int]] = {"max": max, "min": min, "gcd": math.gcd}
-_NUMPY_NAMES = {"max": "maximum", "min": "minimum", "gcd": "gcd"}
+_UFUNCS = {"max": "maximum", "min": "minimum", "gcd": "gcd"}
 
 _SOME_SIZE = "a size"  # no symbol of a spec is written so
 _MAX_DEPTH = 50
 _MAX_WEIGHT = 1_000
 _MAX_ARGUMENTS = 32
+_MAX_KERNELS = 16
 
 
 class Atom:
@@ -163,9 +164,8 @@ class _Quotient(Atom):
 
     def evaluate(self, machine: _Evaluation) -> Any:
         numerator, denominator = machine.of(self.numerator), machine.of(self.denominator)
-        # NumPy would only warn, and go on with 0
-        if not (denominator.all() if hasattr(denominator, "all") else denominator != 0):
-            raise ConvcalcError(f"division by zero: {self.denominator} in {self.write(TEXT)}")
+        if isinstance(self.denominator, Dim):
+            machine.check(denominator, self)
         return numerator // denominator
 
     def bounds(self) -> Bounds:
@@ -209,6 +209,13 @@ class _Rounding(Atom):
 
     def evaluate(self, machine: _Evaluation) -> Any:
         numerator = machine.of(self.numerator)
+        if isinstance(numerator, Dim):
+            value = numerator / self.denominator
+            return (
+                round(value)
+                if self.function == "round"
+                else make_divisible(value, *self.parameters)
+            )
         return _ROUNDINGS[self.function](numerator, self.denominator, *self.parameters)
 
     def bounds(self) -> Bounds:
@@ -432,19 +439,28 @@ class Dim:
     def evaluate(self, /, **values: Any) -> Any:
         """Its value with every symbol replaced: by ints, by Dims, or by NumPy integer arrays.
 
-        Arrays broadcast; the result is exact whatever its size: where 64 bits might not hold a
-        value on the way, the arrays are computed with Python's integers (dtype object).
+        Multipliers may be Fractions, or arrays of them or of floats, taken as the decimals that
+        they print as. Arrays broadcast; the result is exact whatever its size: where 64 bits
+        might not hold a value on the way, Python's integers do (dtype object).
 
         Raises:
             ConvcalcError: a symbol has no value or one that is not whole, a name is not one of
                 its symbols, or a divisor is 0.
         """
-        check_names(self, values)
-        return _Evaluation(values).run(self)
+        return self.compile()(**values)
 
     def compile(self) -> Callable[..., Any]:
-        """A function of its symbols, by keyword; the same as `evaluate`."""
-        return self.evaluate
+        """The same as `evaluate` as a function, which prepares itself for arrays only once."""
+        code = ArrayCode([self])
+
+        def evaluate(**values: Any) -> Any:
+            check_names(self, values)
+            if not any(hasattr(value, "dtype") for value in values.values()):
+                check_values(self, values)
+                return _Evaluation(values).of(self)
+            return code.run(values)[0]
+
+        return evaluate
 
     def write(self, notation: Notation) -> str:
         """Write it in `notation`, grouped by the common factor, as a person would."""
@@ -748,10 +764,9 @@ def _call(function: str, arguments: Sequence[Any]) -> Any:
     """max, min or gcd of numbers, arrays or Dims."""
     if any(isinstance(argument, Dim) for argument in arguments):
         return _gcd(*arguments) if function == "gcd" else _extremum(function, arguments)
-    if any(hasattr(argument, "dtype") for argument in arguments):
-        import numpy
-
-        return reduce(getattr(numpy, _NUMPY_NAMES[function]), arguments)
+    for argument in arguments:
+        if isinstance(argument, Recorded):
+            return reduce(partial(argument.program.step, _UFUNCS[function]), arguments)
     return reduce(_FUNCTIONS[function], arguments)
 
 
@@ -874,97 +889,195 @@ def check_names(value: object, values: Mapping[str, Any]) -> None:
             )
 
 
+def check_values(value: Size, values: Mapping[str, Any]) -> None:
+    """Raise unless the values are whole, of multipliers numbers at least."""
+    multipliers = value.multipliers if isinstance(value, Dim) else ()
+    for name, given in values.items():
+        if name in multipliers and isinstance(given, (int, Fraction, Dim)):
+            continue
+        if isinstance(given, (int, Dim)) and is_whole(given):
+            continue
+        raise ConvcalcError(
+            f"{name}: a {'number' if name in multipliers else 'whole number'} is due, not {given}"
+        )
+
+
 class _Evaluation:
     """One evaluation: the values of the symbols, and the atoms already computed."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values = dict(values)
+    def __init__(self, values: Mapping[str, Any], program: Program | None = None) -> None:
+        self.values = values
+        self.program = program
         self.known: dict[Atom, Any] = {}
-
-    def run(self, value: Dim) -> Any:
-        # the atoms are whole, and so are all steps but the last
-        scale = _common_denominator(value)
-        value = value * scale
-        self._prepare(value)
-        total = self.of(value)
-        if scale == 1:
-            return total
-        remainder = total % scale
-        if remainder.any() if hasattr(remainder, "any") else remainder != 0:
-            return total * Fraction(1, scale)
-        return total // scale
 
     def of(self, value: Size) -> Any:
         if not isinstance(value, Dim):
             return value
-        total: Any = 0
-        for monomial, coefficient in value.terms.items():
-            product: Any = coefficient
-            for atom in monomial:
-                if atom not in self.known:
-                    self.known[atom] = atom.evaluate(self)
-                product = product * self.known[atom]
-            total = total + product
-        return total
+        # the atoms are whole, but for multipliers, and so are all steps but the last
+        scale = _common_denominator(value)
+        total = self._sum([(m, int(c * scale)) for m, c in value.terms.items()])
+        if scale == 1:
+            return total
+        exact = total * Fraction(1, scale)
+        return _normal({(): exact}) if isinstance(exact, Fraction) else exact
 
-    def _prepare(self, value: Dim) -> None:
-        """Check the values; make the arrays of a type in which nothing overflows."""
-        arrays = {name: v for name, v in self.values.items() if hasattr(v, "dtype")}
-        multipliers = value.multipliers
-        for name, given in self.values.items():
-            if name not in arrays and not isinstance(given, int):
-                if not is_whole(given) and name not in multipliers:
-                    raise ConvcalcError(f"{name}: a whole number is due, not {given}")
-                if arrays:
-                    raise ConvcalcError(f"{name}: numbers and arrays go with arrays, not {given}")
-        if not arrays:
-            return
+    def check(self, divisor: Any, quotient: _Quotient) -> None:
+        """Raise, or record it, where a divisor is 0."""
+        if self.program is not None or not isinstance(divisor, Dim):
+            message = f"division by zero: {quotient.denominator} in {quotient.write(TEXT)}"
+            (self.program or Program()).check(divisor, message)
+
+    def _sum(self, terms: list[tuple[Monomial, Any]]) -> Any:
+        """The sum, by Horner's rule: what most terms have in common is multiplied once."""
+        counts = Counter(atom for monomial, _ in terms for atom in dict.fromkeys(monomial))
+        most = max(counts.values(), default=0)
+        if most < 2:
+            total: Any = 0
+            for monomial, coefficient in terms:
+                total = total + coefficient * math.prod(map(self._atom, monomial))
+            return total
+        common = next(atom for atom, count in counts.items() if count == most)
+        inside, outside = [], []
+        for monomial, coefficient in terms:
+            if common in monomial:
+                first = monomial.index(common)
+                inside.append((monomial[:first] + monomial[first + 1 :], coefficient))
+            else:
+                outside.append((monomial, coefficient))
+        product = self._atom(common) * self._sum(inside)
+        return product + self._sum(outside) if outside else product
+
+    def _atom(self, atom: Atom) -> Any:
+        if atom not in self.known:
+            self.known[atom] = atom.evaluate(self)
+        return self.known[atom]
+
+
+class Range(NamedTuple):
+    """What the values of a symbol never leave: low/scale and high/scale."""
+
+    low: int
+    high: int
+    scale: int = 1
+
+
+class ArrayCode:
+    """Some sizes, and whether some conditions hold, for whole arrays of their symbols.
+
+    A condition is (left, relation, right), the relation `>=` or `==`.
+    """
+
+    def __init__(
+        self, sizes: Sequence[Size], conditions: Sequence[tuple[Size, str, Size]] = ()
+    ) -> None:
+        self.sizes = tuple(sizes)
+        self.conditions = tuple(conditions)
+        self._kernels: dict[tuple[Any, ...], tuple[Kernel, list[int]]] = {}
+        sides = chain.from_iterable((left, right) for left, _, right in conditions)
+        everything = list(chain.from_iterable(map(_symbols, (*sizes, *sides))))
+        self.names = frozenset(symbol.name for symbol in everything)
+        self.multipliers = frozenset(s.name for s in everything if not s.is_whole)
+
+    def run(self, values: Mapping[str, Any]) -> list[Any]:
+        """The sizes, then whether the conditions hold, as arrays of the values broadcast.
+
+        Raises:
+            ConvcalcError: an array does not hold whole numbers, or of a multiplier any numbers.
+        """
         import numpy
 
-        largest = {name: abs(v) for name, v in self.values.items() if name not in arrays}
-        for name, given in arrays.items():
-            numbers = numpy.asarray(given)
-            whole = numbers.dtype.kind in "iu" or (
-                numbers.dtype.kind == "O" and all(isinstance(v, int) for v in numbers.flat)
-            )
-            if not whole:
-                raise ConvcalcError(f"{name}: an integer array is due, not {numbers.dtype}")
-            arrays[name] = numbers
-            ends = (int(numbers.max()), int(numbers.min())) if numbers.size else (0,)
-            largest[name] = max(map(abs, ends))
-        wide = _Magnitude(largest).of(value) > sys.maxsize
-        for name, numbers in arrays.items():
-            self.values[name] = numbers.astype(object if wide else numpy.int64)
+        ranges: dict[str, Range] = {}
+        arrays: dict[str, Any] = {}
+        for name, value in values.items():
+            if isinstance(value, Dim):
+                raise ConvcalcError(f"{name}: numbers and arrays go with arrays, not {value}")
+            array, scale = whole_array(name, numpy.asarray(value), name in self.multipliers)
+            ends = (int(array.min()), int(array.max())) if array.size else (1, 1)
+            if ends[0] < ends[1]:
+                ends = _wider(*ends)  # the next arrays find the same kernel
+            arrays[name], ranges[name] = array, Range(*ends, scale)
+        kernel, scales = self.kernel(ranges)
+        results: list[Any] = kernel.run(arrays)
+        for i, scale in enumerate(scales):
+            results[i] = divided(results[i], scale)
+        return results
+
+    def kernel(self, ranges: Mapping[str, Range]) -> tuple[Kernel, list[int]]:
+        """What computes it for values in some ranges; the sizes come multiplied by the scales."""
+        key = tuple(sorted((name, *span) for name, span in ranges.items() if name in self.names))
+        if key not in self._kernels:
+            if len(self._kernels) >= _MAX_KERNELS:
+                self._kernels.clear()
+            self._kernels[key] = self._record({name: ranges[name] for name in self.names})
+        return self._kernels[key]
+
+    def _record(self, ranges: Mapping[str, Range]) -> tuple[Kernel, list[int]]:
+        program = Program()
+        whole = {name: symbol(name) * Fraction(1, span.scale) for name, span in ranges.items()}
+        inputs = {
+            name: span.low if span.low == span.high else program.input(name, span.low, span.high)
+            for name, span in ranges.items()
+        }
+        machine = _Evaluation(inputs, program)
+
+        def record(size: Size, scale: int) -> Any:
+            return machine.of(size * scale)
+
+        outputs, scales = [], []
+        for size in self.sizes:
+            size = _Evaluation(whole).of(size)
+            scales.append(_common_denominator(size))
+            outputs.append(record(size, scales[-1]))
+        for left, relation, right in self.conditions:
+            left, right = _Evaluation(whole).of(left), _Evaluation(whole).of(right)
+            scale = math.lcm(_common_denominator(left), _common_denominator(right))
+            left, right = record(left, scale), record(right, scale)
+            operation = "greater_equal" if relation == ">=" else "equal"
+            outputs.append(program.step(operation, left, right))
+        return program.finish(outputs), scales
 
 
-class _Magnitude:
-    """The largest absolute value that can stand anywhere in an evaluation: overflow, foreseen."""
+def whole_array(name: str, array: Any, multiplier: bool) -> tuple[Any, int]:
+    """An array of whole numbers and what they are to be divided by: 1, unless it has fractions.
 
-    def __init__(self, largest: Mapping[str, int]) -> None:
-        self.largest = largest
-        self.peak = 0
+    Raises:
+        ConvcalcError: it does not hold whole numbers, or of a multiplier any numbers.
+    """
+    if array.dtype.kind in "iu":
+        return array, 1
+    if array.dtype.kind in "fO":
+        import numpy
 
-    def of(self, value: Size) -> int:
-        self._bound(value)
-        return self.peak
+        numbers = list(map(exact_number, array.flat))
+        if all(isinstance(n, int) or (multiplier and isinstance(n, Fraction)) for n in numbers):
+            scale = math.lcm(*(n.denominator for n in numbers))
+            if array.dtype.kind == "O" or multiplier:
+                whole = numpy.array([int(n * scale) for n in numbers], dtype=object)
+                return whole.reshape(array.shape), scale
+    due = "an array of numbers" if multiplier else "an integer array"
+    raise ConvcalcError(f"{name}: {due} is due, not {array.dtype}")
 
-    def _bound(self, value: Size) -> int:
-        # a factor counts as 1 at least, so that a product is the largest of its steps
-        bound = sum(
-            abs(int(coefficient)) * math.prod(map(self._atom, monomial))
-            for monomial, coefficient in _terms(value).items()
-        )
-        self.peak = max(self.peak, bound)
-        return bound
 
-    def _atom(self, atom: Atom) -> int:
-        if isinstance(atom, Symbol):
-            return max(1, self.largest[atom.name])
-        if isinstance(atom, _Quotient):
-            above, below = self._bound(atom.numerator), self._bound(atom.denominator)
-            return above // below + 1 if isinstance(atom.denominator, int) else above + 1
-        assert isinstance(atom, _Call)
-        return max(map(self._bound, atom.arguments))
+def exact_number(value: Any) -> Any:
+    """A float as the decimal number that it prints as, whole ones as ints; all else as it is."""
+    if isinstance(value, float) and math.isfinite(value):
+        value = Fraction(repr(float(value)))
+    if isinstance(value, Fraction) and value.denominator == 1:
+        return value.numerator
+    return value
+
+
+def divided(array: Any, scale: int) -> Any:
+    """An array over a number: of ints where it divides all of them, else of Fractions."""
+    if scale == 1:
+        return array
+    quotient, remainder = array // scale, array % scale
+    return array * Fraction(1, scale) if remainder.any() else quotient
+
+
+def _wider(low: int, high: int) -> tuple[int, int]:
+    """A range around another whose ends are powers of 2, or 1."""
+    return (1 if low >= 1 else -(1 << abs(low).bit_length())), 1 << abs(high).bit_length()
 
 
 # -- writing ----------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ PACKAGE = Path(convcalc.__file__).parent
 
 # from the ground up: a module imports those above it, never those below
 ORDER = [
-    "errors", "notation", "dim", "arith", "cost", "view", "fields", "layer", "layers", "graph",
-    "spec", "analysis", "report", "network", "claims", "commands", "__main__",
+    "errors", "notation", "program", "dim", "arith", "cost", "view", "fields", "layer", "layers",
+    "graph", "spec", "analysis", "report", "network", "claims", "commands", "__main__",
 ]  # fmt: skip
 
 
