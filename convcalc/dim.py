@@ -464,13 +464,31 @@ class Dim:
 
     def write(self, notation: Notation) -> str:
         """Write it in `notation`, grouped by the common factor, as a person would."""
+        common, inner = self._grouped()
+        if common:
+            factors = _write_factors(common, notation)
+            return notation.product([*factors, notation.group(_write_sum(inner, notation))])
+        return _write_sum(inner, notation)
+
+    def parts(self, notation: Notation) -> tuple[str, list[tuple[bool, str]], str]:
+        """What `write` writes, to be set over several lines.
+
+        What stands before the sum, its terms, each with whether it is subtracted, and the end.
+        """
+        common, inner = self._grouped()
+        terms = _write_terms(inner, notation)
+        if not common:
+            return "", terms, ""
+        opening, closing = notation.long_group
+        return notation.product([*_write_factors(common, notation), opening]), terms, closing
+
+    def _grouped(self) -> tuple[Monomial, Terms]:
+        """What all terms of a sum have in common, and the terms without it."""
         terms = _with_fewest_terms(self.terms)
         common = _common_factor(terms)
         if common and len(terms) > 1:
-            inner = _divide_exactly(Dim(terms), Dim({common: 1})).terms
-            factors = _write_factors(common, notation)
-            return notation.product([*factors, notation.group(_write_sum(inner, notation))])
-        return _write_sum(terms, notation)
+            return common, _divide_exactly(Dim(terms), Dim({common: 1})).terms
+        return (), terms
 
     def python(self) -> str:
         """As an expression that a spec reads back as the same Dim.
@@ -767,6 +785,10 @@ def _call(function: str, arguments: Sequence[Any]) -> Any:
     for argument in arguments:
         if isinstance(argument, Recorded):
             return reduce(partial(argument.program.step, _UFUNCS[function]), arguments)
+        if hasattr(argument, "dtype"):
+            import numpy
+
+            return reduce(getattr(numpy, _UFUNCS[function]), arguments)
     return reduce(_FUNCTIONS[function], arguments)
 
 
@@ -964,7 +986,7 @@ class Range(NamedTuple):
 class ArrayCode:
     """Some sizes, and whether some conditions hold, for whole arrays of their symbols.
 
-    A condition is (left, relation, right), the relation `>=` or `==`.
+    A condition is (left, relation, right); the relation is `>=`, or any other text for equality.
     """
 
     def __init__(
@@ -1032,8 +1054,8 @@ class ArrayCode:
             left, right = _Evaluation(whole).of(left), _Evaluation(whole).of(right)
             scale = math.lcm(_common_denominator(left), _common_denominator(right))
             left, right = record(left, scale), record(right, scale)
-            operation = "greater_equal" if relation == ">=" else "equal"
-            outputs.append(program.step(operation, left, right))
+            holds = program.step("greater_equal" if relation == ">=" else "equal", left, right)
+            outputs.append(holds if isinstance(holds, Recorded) else bool(holds))
         return program.finish(outputs), scales
 
 
@@ -1099,7 +1121,20 @@ def _term_key(item: tuple[Monomial, Rational]) -> tuple[int, list[tuple[int, int
     return -len(item[0]), [atom.key for atom in item[0]]
 
 
+def as_equation(difference: Dim, relation: str) -> str:
+    """a − b as `a relation b`, with all that is subtracted on the right."""
+    sides: tuple[Terms, Terms] = ({}, {})
+    for monomial, coefficient in difference.terms.items():
+        sides[coefficient < 0][monomial] = -coefficient if coefficient < 0 else coefficient
+    left, right = (_write_sum(side, TEXT) if side else "0" for side in sides)
+    return f"{left} {relation} {right}"
+
+
 def _write_sum(terms: Terms, notation: Notation) -> str:
+    return notation.sum(_write_terms(terms, notation))
+
+
+def _write_terms(terms: Terms, notation: Notation) -> list[tuple[bool, str]]:
     parts = []
     for monomial, coefficient in sorted(terms.items(), key=_term_key):
         size = -coefficient if coefficient < 0 else coefficient
@@ -1110,7 +1145,7 @@ def _write_sum(terms: Terms, notation: Notation) -> str:
     # a person starts with a positive term: 4 − H
     first = next((i for i, (negative, _) in enumerate(parts) if not negative), 0)
     parts.insert(0, parts.pop(first))
-    return notation.sum(parts)
+    return parts
 
 
 def _write_factors(monomial: Monomial, notation: Notation) -> list[str]:
@@ -1154,6 +1189,8 @@ def _with_fewest_terms(terms: Terms) -> Terms:
     """
     holding = _holding(terms)
     for atom in sorted(holding, key=_atom_key):
+        if isinstance(atom, (_Call, _Rounding)):
+            continue  # max(8, n) − 9 is no more readable than one term more
         if not _floor_parts(atom) and all(len(monomial) < 2 for monomial in holding[atom]):
             continue  # H − 4 alone needs no parentheses
         for shift in _likely_shifts(terms, atom, holding[atom]):

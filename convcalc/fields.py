@@ -84,6 +84,17 @@ def not_a_number(value: object, due: str) -> SpecError:
     return SpecError(f"{due} is due here, not {what}{show(value)}")
 
 
+class NotWholeError(SpecError):
+    """A symbolic size that is not whole for every value; `multipliers` are symbols to blame."""
+
+    def __init__(self, value: Dim) -> None:
+        super().__init__(
+            f"a size is a whole number, and {value} is not whole for every value",
+            hint="Use // for division that rounds down.",
+        )
+        self.multipliers = value.multipliers
+
+
 class Whole(Kind):
     """A whole number of at least `minimum`; symbolic where a closed form may have a symbol."""
 
@@ -106,13 +117,11 @@ class Whole(Kind):
                 free = ", ".join(sorted(value.symbols))
                 raise SpecError(
                     f"a number is due here, not an expression in the symbol {free}: {value}",
-                    hint="Only sizes, channels, padding and pool kernels may be symbolic.",
+                    hint="Only sizes, channels, padding and pool kernels may be symbolic; the form "
+                    "of the network itself depends on all else.",
                 )
             if not value.is_whole:
-                raise SpecError(
-                    f"a size is a whole number, and {value} is not whole for every value",
-                    hint="Use // for division that rounds down.",
-                )
+                raise NotWholeError(value)
             if self.minimum is not None and at_least(value, self.minimum) is False:
                 raise SpecError(f"{value} is too small: at least {self.minimum} is due here")
             return value
@@ -343,6 +352,8 @@ def check_axis_count(value: tuple[Any, ...], most: int = MAX_SPATIAL_AXES) -> No
 
 Channels = Annotated[Size, Whole(symbolic=True)]
 Count = Annotated[int, Whole()]
+Groups = Annotated[Size, Whole(symbolic=True)]
+"""Symbolic only where they divide the channels at every value, as `groups: in_channels` does."""
 Kernel = Annotated[Any, PerAxis(Whole(maximum=MAX_KERNEL))]
 PoolKernel = Annotated[Any, PerAxis(Whole(symbolic=True))]
 Stride = Annotated[Any, PerAxis(Whole())]

@@ -10,8 +10,8 @@ from typing import Any
 
 from convcalc import arith
 from convcalc.cost import Cost
-from convcalc.dim import Size
-from convcalc.errors import ShapeError
+from convcalc.dim import Dim, Size
+from convcalc.errors import ShapeError, UsageError, did_you_mean, shorten
 from convcalc.layer import Layer, Requirement, Shape, symbolic_fields
 
 
@@ -205,7 +205,8 @@ class Graph:
     """A network at given values of its variables, numbers or symbols.
 
     `nodes` are its layers in running order; `undecided` the requirements that hold for some
-    values of the symbols only, each with the node that makes it.
+    values of the symbols only, each with the node that makes it; `decisions` the sizes, differences
+    of two, on whose being 0 its structure depends, with whether they are taken as 0.
     """
 
     def __init__(self, root: Module, inputs: list[Node], title: str = "") -> None:
@@ -215,11 +216,27 @@ class Graph:
         self.nodes: list[Node] = []
         self.outputs: list[Node] = []
         self.notes: list[str] = []
+        self.decisions: dict[Dim, bool] = {}
 
     @property
     def undecided(self) -> list[tuple[Node, Requirement]]:
         """The requirements that depend on the values of the symbols."""
         return [(node, r) for node in self.nodes for r in node.op.undecided]
+
+    def find(self, path: str) -> list[Node]:
+        """The layer of a path, or all layers of a module, in running order.
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = [n for n in self.nodes if n.path == path or n.path.startswith(f"{path}.")]
+        if not found:
+            modules = {m.path for node in self.nodes for m in node.scope.ancestors()}
+            known = [*(node.path for node in self.nodes), *sorted(modules)]
+            raise UsageError(
+                f"no layer or module '{shorten(path)}'", hint=did_you_mean(path, known)
+            )
+        return found
 
     def keep_only(self, needed: set[Node]) -> list[Node]:
         """Drop the nodes that are not needed, and modules left empty; return those dropped."""

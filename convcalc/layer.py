@@ -37,7 +37,8 @@ class Weight(NamedTuple):
 class Requirement(NamedTuple):
     """A condition `left relation right` on the input, with what to say where it does not hold.
 
-    The relation is `>=` or `==`; `fact` is called only where it fails.
+    The relation is `>=` or `==`; `fact` is called only where it fails. `always` is what to say
+    where it holds for some values of the symbols only, and that is not enough.
     """
 
     left: Size
@@ -45,6 +46,7 @@ class Requirement(NamedTuple):
     right: Size
     fact: Callable[[], str]
     hint: str = ""
+    always: str = ""
 
     def holds(self) -> bool | None:
         """Whether it holds: always, never, or (None) for some values of the symbols."""
@@ -295,11 +297,15 @@ def taps_inside(sizes: Shape, kernel: Any, stride: Any, padding: Pads, dilation:
     return arith.product(counts)  # type: ignore[no-any-return]
 
 
-def divides(divisor: int, size: Size, what: str, of: str) -> Requirement:
-    """The requirement that `divisor` divides `size`."""
+def divides(divisor: Size, size: Size, what: str, of: str) -> Requirement:
+    """The requirement that `divisor` divides `size`: at every value, if it is symbolic."""
+    always = ""
+    if isinstance(divisor, Dim):
+        free = ", ".join(sorted(divisor.symbols))
+        always = f"{what}: a number is due here, not an expression in the symbol {free}: {divisor}"
     return Requirement(
         size % divisor, "==", 0, lambda: f"{what} {divisor} does not divide {of} {size}",
-        f"Both in_channels and out_channels must be multiples of {what}.",
+        f"Both in_channels and out_channels must be multiples of {what}.", always,
     )  # fmt: skip
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from convcalc.analysis.closed_form import Formula, closed_form
+from convcalc.analysis.closed_form import Decisions, Forms, Formula
 from convcalc.analysis.limits import Limits
 from convcalc.analysis.memory import BYTES
-from convcalc.analysis.quantities import TOTALS, total
+from convcalc.analysis.quantities import quantity, total
 from convcalc.analysis.receptive_field import seen_by
-from convcalc.dim import symbol
+from convcalc.dim import Size, symbol
 from convcalc.errors import ConvcalcError, ShapeError, UsageError, did_you_mean
 from convcalc.graph import Graph, collector_paused
 from convcalc.layer import show_shape
 from convcalc.report.report import Report
-from convcalc.spec.build import Bindings, build
+from convcalc.spec.build import Bindings, build, build_symbolic
 from convcalc.spec.document import Spec, read_file, read_mapping, read_string
 
 
@@ -51,6 +51,11 @@ class Network:
     def variables(self) -> dict[str, Any]:
         """The values of the variables."""
         return self._values(self._overrides)
+
+    @property
+    def batch(self) -> Any:
+        """N, the batch size."""
+        return Bindings(self.spec, self._overrides)["N"]
 
     @property
     def limits(self) -> Limits:
@@ -88,6 +93,12 @@ class Network:
             )
         found = seen_by(self.graph, nodes[layer], tuple(unit))
         return {source.path: ranges for source, ranges in found.items()}
+
+    def _input_names(self) -> list[str]:
+        """N, the names in the spec's `input:`, and the variables without a value."""
+        given = {name for name, value in self.spec.variables.items() if value is not None}
+        unknown = [name for name in self.spec.variables if name not in given | {*self._overrides}]
+        return list(dict.fromkeys(["N", *self.spec.input_names, *unknown]))
 
     def _build(self, overrides: Mapping[str, Any]) -> Graph:
         try:
@@ -135,16 +146,21 @@ class Network:
             hint = did_you_mean(dtype, BYTES) or f"There are {', '.join(BYTES)}."
             raise UsageError(f"unknown dtype '{dtype}'", hint=hint)
         overrides = {**self._overrides, **variables}
-        for name in _names(symbolic):
+        names = _names(symbolic)
+        for name in names:
             if name not in ("N", *self.spec.variables):
                 raise _unknown_symbol(name, self.spec)
-            overrides[name] = symbol(name)
         graph = self.graph
-        if overrides != self._overrides:
+        if names:
+            with collector_paused():
+                graph = build_symbolic(self.spec, overrides, names)
+            overrides.update((name, symbol(name)) for name in names)
+        elif overrides != self._overrides:
             graph = self._build(overrides)
 
         def macs_formula() -> Formula:
-            return self.formula("macs", overrides=overrides)
+            free = [*self._input_names(), *names]
+            return self.formula("macs", dict.fromkeys(free), overrides=overrides)
 
         return Report(
             self.spec.name, self.spec.title, self.spec.source, self._values(overrides), graph,
@@ -156,6 +172,7 @@ class Network:
         of: str = "macs",
         symbols: str | Iterable[str] | None = None,
         *,
+        layer: str | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Formula:
         """The closed form of a total, exact for every input that the network accepts.
@@ -166,27 +183,64 @@ class Network:
         Args:
             of: what is counted: params, buffers, macs, macs_nonpad, flops, multiplies, adds,
                 compares, divides, exps, param_bytes, activation_bytes or peak_activation_bytes
-                (float32).
+                (float32; `peak_bytes` for short).
             symbols: the names to leave free; by default N and the names in the spec's `input:`.
-                All other variables keep their values.
+                All other variables keep their values. A variable that is never a size itself, but
+                rounded to one, may be a fraction.
+            layer: the path of a layer or a module, to count that alone.
             overrides: values of variables other than those of this network.
 
         Raises:
-            UsageError: no such quantity, or no such variable.
+            UsageError: no such quantity, no such variable, or no such layer.
             ConvcalcError: the network's structure depends on a symbol.
         """
-        if of not in TOTALS:
-            hint = did_you_mean(of, TOTALS) or f"There are {', '.join(TOTALS)}."
-            raise UsageError(f"unknown quantity '{of}'", hint=hint)
-        free = ["N", *self.spec.input_names] if symbols is None else _names(symbols)
-        values = dict(self._overrides if overrides is None else overrides)
+        of = quantity(of)
+
+        def sizes(graph: Graph) -> list[Size]:
+            return [total(of, graph, nodes=None if layer is None else graph.find(layer))]
+
+        return Formula(self._forms(sizes, symbols, overrides))
+
+    def output_formula(
+        self,
+        layer: str,
+        symbols: str | Iterable[str] | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> tuple[Formula, ...]:
+        """The closed form of a layer's output shape, an axis each; see `formula`.
+
+        Of a module, it is the shape of its last output.
+        """
+
+        def sizes(graph: Graph) -> list[Size]:
+            return list(graph.find(layer)[-1].shape)
+
+        rank = len(sizes(self.graph))
+        return tuple(
+            Formula(self._forms(lambda graph, i=i: [sizes(graph)[i]], symbols, overrides))  # type: ignore[misc]
+            for i in range(rank)
+        )
+
+    def _forms(
+        self,
+        sizes: Callable[[Graph], list[Size]],
+        symbols: str | Iterable[str] | None,
+        overrides: Mapping[str, Any] | None,
+    ) -> Forms:
+        """Closed forms of some sizes of the network, built with symbols."""
+        free = self._input_names() if symbols is None else _names(symbols)
         for name in free:
             if name not in ("N", *self.spec.variables):
                 raise _unknown_symbol(name, self.spec)
-            values[name] = symbol(name)
-        with collector_paused():
-            graph = build(self.spec, values)
-            return closed_form(graph, total(of, graph), free)
+        values = dict(self._overrides if overrides is None else overrides)
+
+        def made(decisions: Decisions) -> Forms:
+            with collector_paused():
+                graph = build_symbolic(self.spec, values, free, decisions)
+                return Forms(sizes(graph), graph, free, made)
+
+        return made({})
 
     def __str__(self) -> str:
         return str(self.summarize())

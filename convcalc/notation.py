@@ -5,6 +5,7 @@ A notation turns already written parts into a larger one; it knows nothing of wh
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
@@ -15,6 +16,8 @@ class Notation(ABC):
 
     minus: str
     times: str
+    long_group = ("( ", " )")
+    """Parentheses around what goes over several lines."""
     has_ceil = True
     """Whether it has a sign for rounding up; if not, `ceil` is never asked for."""
 
@@ -45,6 +48,10 @@ class Notation(ABC):
     def group(self, text: str) -> str:
         """`text` in parentheses."""
         return f"({text})"
+
+    def shape(self, sizes: Sequence[str]) -> str:
+        """The sizes of a tensor."""
+        return f"[{', '.join(sizes)}]"
 
     def product(self, factors: Sequence[str]) -> str:
         """The factors, multiplied."""
@@ -90,7 +97,9 @@ class _Text(Notation):
         return f"{above}/{below}"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
-        return f"{function}({', '.join(arguments)})"
+        # 1,280 would read as two arguments
+        plain = (re.sub(r"(?<=\d),(?=\d)", "", argument) for argument in arguments)
+        return f"{function}({', '.join(plain)})"
 
 
 class _Python(Notation):
@@ -119,8 +128,18 @@ class _Python(Notation):
         return f"{function}({', '.join(arguments)})"
 
 
+class _Code(_Python):
+    """Python that is exact on its own: / between numbers would make floats."""
+
+    def number(self, value: int | Fraction) -> str:
+        if isinstance(value, int):
+            return str(value)
+        return f"Fraction({value.numerator}, {value.denominator})"
+
+
 class _Latex(Notation):
     minus, times = "-", r" \cdot "
+    long_group = (r"\bigl( ", r" \bigr)")
 
     def power(self, base: str, exponent: int) -> str:
         return f"{base}^{{{exponent}}}"
@@ -156,4 +175,5 @@ class _Latex(Notation):
 
 TEXT: Notation = _Text()
 PYTHON: Notation = _Python()
+CODE: Notation = _Code()
 LATEX: Notation = _Latex()

@@ -89,6 +89,9 @@ class Recorded:
     def __lt__(self, other: Any) -> Any:
         return self.program.step("less", self, other)
 
+    def __gt__(self, other: Any) -> Any:
+        return self.program.step("less", other, self)
+
     def __ge__(self, other: Any) -> Any:
         return self.program.step("greater_equal", self, other)
 

@@ -88,7 +88,8 @@ def test_whole_numbers_that_are_read(kind: Whole, value: object) -> None:
             Whole(),
             H + 1,
             "a number is due here, not an expression in the symbol H: H + 1. "
-            "Only sizes, channels, padding and pool kernels may be symbolic.",
+            "Only sizes, channels, padding and pool kernels may be symbolic; the form of the "
+            "network itself depends on all else.",
         ),
         (
             Whole(symbolic=True),
@@ -281,7 +282,8 @@ def test_axes_that_are_read(value: object, read: object) -> None:
         (Axes(single=True), (1,), "a whole number is due here, not the list [1]"),
         (Axes(single=True), True, "a whole number is due here, not the truth value true"),
         (Axes(single=True), H, "a number is due here, not an expression in the symbol H: H. "
-         "Only sizes, channels, padding and pool kernels may be symbolic."),
+         "Only sizes, channels, padding and pool kernels may be symbolic; the form of the "
+         "network itself depends on all else."),
     ],
 )  # fmt: skip
 def test_axes_that_are_refused(kind: Axes, value: object, text: str) -> None:

@@ -2,38 +2,231 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from itertools import product
 from typing import Any
 
-from convcalc.analysis.limits import Limits, limits, symbols_of
-from convcalc.dim import Dim, Size
+from convcalc.analysis.limits import Limits, limits
+from convcalc.dim import ArrayCode, Dim, Size, exact_number, symbols
 from convcalc.errors import ConvcalcError, ShapeError, did_you_mean
 from convcalc.graph import Graph, Node
 from convcalc.layer import Requirement
 from convcalc.notation import Notation
 
+Decisions = dict[Dim, bool]
+_FEW_DECISIONS = 4
+
+
+class Forms:
+    """Closed forms of some sizes of one network, and their domain.
+
+    `names` are the symbols left free; `requirements` the conditions on them without which the
+    network does not fit together, each with the node that makes it. Where the structure depends on
+    whether two sizes are equal, `decisions` says what these forms take them for; at values where
+    that is not so, `evaluate` and `arrays` go over to the forms that hold there.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[Size],
+        graph: Graph,
+        names: Iterable[str],
+        rebuild: Callable[[Decisions], Forms] | None = None,
+    ) -> None:
+        self.sizes = tuple(sizes)
+        self.names = tuple(names)
+        distinct = {(r.left, r.relation, r.right): (n, r) for n, r in reversed(graph.undecided)}
+        self.requirements: tuple[tuple[Node, Requirement], ...] = tuple(reversed(distinct.values()))
+        self.decisions = dict(graph.decisions)
+        self.multipliers = frozenset(
+            name for size in (*sizes, *self._sides()) if isinstance(size, Dim)
+            for name in size.multipliers
+        )  # fmt: skip
+        self._rebuild = rebuild
+        self._others: dict[tuple[tuple[Dim, bool], ...], Forms] = {}
+        self._codes: dict[frozenset[str], ArrayCode] = {}
+
+    def _sides(self) -> Iterable[Size]:
+        for _, requirement in self.requirements:
+            yield requirement.left
+            yield requirement.right
+        yield from self.decisions
+
+    def evaluate(self, values: Mapping[str, Any]) -> list[Any]:
+        """The sizes at numbers, or Dims, for the names.
+
+        Raises:
+            ConvcalcError: a name has no value, or is none of the names, or is below 1.
+            ShapeError: the network does not fit together at these values, with the layer.
+        """
+        values = self._checked(values)
+        found: Decisions = {}
+        for difference, zero in self.decisions.items():
+            here = _at(difference, values)
+            if not isinstance(here, Dim):
+                found[difference] = here == 0
+                if found[difference] != zero:
+                    return self.otherwise(found).evaluate(values)
+        for node, requirement in self.requirements:
+            left, right = _at(requirement.left, values), _at(requirement.right, values)
+            if isinstance(left, Dim) or isinstance(right, Dim):
+                continue  # a constant is asked for without sizes
+            if not (left >= right if requirement.relation == ">=" else left == right):
+                raise _misfit(node, requirement, values)
+        return [_at(size, values) for size in self.sizes]
+
+    def arrays(self, values: Mapping[str, Any]) -> tuple[list[Any], Any]:
+        """The sizes at arrays that broadcast, and for each element whether the network fits there.
+
+        Raises:
+            ConvcalcError: a name has no value, or is none of the names, or is below 1.
+        """
+        import numpy
+
+        values = self._checked(values)
+        code = self._code(frozenset(values))
+        results = code.run(values)
+        sizes, conditions = results[: len(self.sizes)], results[len(self.sizes) :]
+        fits = numpy.ones(results[0].shape, bool)
+        open_still = numpy.ones(results[0].shape, bool)
+        found: Decisions = {}
+        for (left, relation, _), holds in zip(code.conditions, conditions, strict=True):
+            if relation != "zero" or not isinstance(left, Dim):
+                fits &= holds
+                continue
+            zero = self.decisions[left]
+            differs = open_still & (holds != zero)
+            if differs.any():
+                other = self.otherwise({**found, left: not zero})
+                self._fill_in(other, differs, values, sizes, fits)
+            open_still &= ~differs
+            found[left] = zero
+        return sizes, fits
+
+    def check(self, values: Mapping[str, Any], fits: Any) -> None:
+        """Raise the error of an element at which the network does not fit together.
+
+        Raises:
+            ShapeError: there is one.
+        """
+        import numpy
+
+        if fits.all():
+            return
+        first = int(numpy.argmin(fits))
+        self.evaluate({name: _element(value, first, fits.shape) for name, value in values.items()})
+
+    def otherwise(self, decisions: Decisions) -> Forms:
+        """The forms at other decisions."""
+        assert self._rebuild is not None
+        key = tuple(decisions.items())
+        if key not in self._others:
+            self._others[key] = self._rebuild(decisions)
+        return self._others[key]
+
+    def assumed(self) -> Decisions:
+        """The decisions that these sizes depend on: none, where all of them give the same."""
+        if len(self.decisions) > _FEW_DECISIONS:
+            return self.decisions
+        for zeros in product((False, True), repeat=len(self.decisions)):
+            other = dict(zip(self.decisions, zeros, strict=True))
+            try:
+                forms = self.otherwise(other)
+            except ConvcalcError:
+                return self.decisions
+            if forms.sizes != self.sizes or not forms.decisions.keys() <= other.keys():
+                return self.decisions
+        return {}
+
+    def _code(self, names: frozenset[str]) -> ArrayCode:
+        """What computes the sizes, and the conditions that some names decide."""
+        if names not in self._codes:
+            conditions = [(r.left, r.relation, r.right) for _, r in self.requirements]
+            zeros = [(difference, "zero", 0) for difference in self.decisions]
+            known = [c for c in (*conditions, *zeros) if {*symbols(c[0]), *symbols(c[2])} <= names]
+            self._codes[names] = ArrayCode(self.sizes, known)
+        return self._codes[names]
+
+    @staticmethod
+    def _fill_in(
+        other: Forms, where: Any, values: Mapping[str, Any], sizes: list[Any], fits: Any
+    ) -> None:
+        """Put what other forms give into the elements `where` they hold."""
+        import numpy
+
+        chosen = {
+            name: numpy.broadcast_to(numpy.asarray(value), where.shape)[where]
+            for name, value in values.items()
+        }
+        found, fitting = other.arrays(chosen)
+        fits[where] = fitting
+        for i, part in enumerate(found):
+            if part.dtype == object and sizes[i].dtype != object:
+                sizes[i] = sizes[i].astype(object)
+            sizes[i][where] = part
+
+    def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        checked = {}
+        for name, value in values.items():
+            value = exact_number(value)
+            if name not in self.names:
+                raise ConvcalcError(
+                    f"'{name}' is no symbol of this formula (it has: {', '.join(self.names)})",
+                    hint=did_you_mean(name, self.names),
+                )
+            kinds = (int, Dim, Fraction) if name in self.multipliers else (int, Dim)
+            if not isinstance(value, kinds) and not hasattr(value, "dtype"):
+                due = "a number" if name in self.multipliers else "a whole number"
+                raise ConvcalcError(f"{name}: {due} or an array of them is due, not {value!r}")
+            if not isinstance(value, Dim):
+                least = "above 0" if name in self.multipliers else "at least 1"
+                legal = value > 0 if name in self.multipliers else value >= 1
+                if not (legal.all() if hasattr(legal, "all") else legal):
+                    what = value if not hasattr(value, "dtype") else value.min()
+                    raise ConvcalcError(f"{name} = {what}: sizes are {least}")
+            checked[name] = value
+        free = {name for size in self.sizes if isinstance(size, Dim) for name in size.symbols}
+        missing = [name for name in self.names if name in free and name not in values]
+        if missing:
+            raise ConvcalcError(
+                f"no value for {', '.join(missing)} in {', '.join(map(str, self.sizes))}"
+            )
+        return checked
+
 
 class Formula(Dim):
     """A closed form that knows its domain: a Dim, also where it is constant.
 
-    `names` are the names left free; `requirements` the conditions on them without which the
-    network does not fit together, each with the node that makes it.
+    `forms` holds the names left free, the requirements and the decisions; see `Forms`.
     """
 
-    __slots__ = ("names", "requirements")
+    __slots__ = ("forms",)
 
-    def __init__(
-        self, value: Size, names: Iterable[str], requirements: Iterable[tuple[Node, Requirement]]
-    ) -> None:
+    def __init__(self, forms: Forms) -> None:
+        (value,) = forms.sizes
         super().__init__(value.terms if isinstance(value, Dim) else {(): value} if value else {})
-        self.names = tuple(names)
-        self.requirements = tuple(requirements)
+        self.forms = forms
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names left free."""
+        return self.forms.names
+
+    @property
+    def requirements(self) -> tuple[tuple[Node, Requirement], ...]:
+        """The conditions without which the network does not fit, with the nodes that make them."""
+        return self.forms.requirements
+
+    @property
+    def decisions(self) -> Decisions:
+        """The sizes on whose being 0 the structure depends, with what this form takes them for."""
+        return self.forms.decisions
 
     @property
     def value(self) -> Size:
         """The same without its domain: an int where it is constant."""
-        plain: Size = Dim(self.terms) + 0 if self.symbols else self.terms.get((), 0)  # type: ignore[assignment]
-        return plain
+        return self.forms.sizes[0]
 
     @property
     def limits(self) -> Limits:
@@ -52,58 +245,43 @@ class Formula(Dim):
         return super().write(notation) if isinstance(value, Dim) else notation.number(value)
 
     def evaluate(self, /, **values: Any) -> Any:
-        """Its value with numbers, or NumPy integer arrays that broadcast, for its names.
+        """Its value with numbers, or NumPy arrays that broadcast, for its names.
+
+        Exact for every input that the network accepts, also where equal sizes give the network
+        another structure; see `Dim.evaluate` for what numbers and arrays may be.
 
         Raises:
             ConvcalcError: a name has no value, or is none of its names, or is below 1.
             ShapeError: the network does not fit together at these values, with the layer.
         """
-        self._check_values(values)
-        for node, requirement in self.requirements:
-            if not symbols_of(requirement) <= values.keys():
-                continue  # a constant is asked for without sizes
-            left, right = (_at(side, values) for side in (requirement.left, requirement.right))
-            if isinstance(left, Dim) or isinstance(right, Dim):
-                continue
-            holds = left >= right if requirement.relation == ">=" else left == right
-            if not _everywhere(holds):
-                given = ", ".join(f"{name} = {_shown(value)}" for name, value in values.items())
-                raise ShapeError(
-                    f"{requirement.fact()}, at {given}", hint=requirement.hint
-                ).located(str(node.where), node.path)
-        return _at(self.value, values)
+        if not any(hasattr(value, "dtype") for value in values.values()):
+            return self.forms.evaluate(values)[0]
+        (result,), fits = self.forms.arrays(values)
+        self.forms.check(values, fits)
+        return result
 
-    def _check_values(self, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            if name not in self.names:
-                raise ConvcalcError(
-                    f"'{name}' is no symbol of this formula (it has: {', '.join(self.names)})",
-                    hint=did_you_mean(name, self.names),
-                )
-            if not isinstance(value, (int, Dim)) and not hasattr(value, "dtype"):
-                raise ConvcalcError(f"{name}: a number or an integer array is due, not {value!r}")
-            if not isinstance(value, Dim) and not _everywhere(value >= 1):
-                raise ConvcalcError(f"{name} = {_shown(value)}: sizes are at least 1")
-        missing = [name for name in self.names if name in self.symbols and name not in values]
-        if missing:
-            raise ConvcalcError(f"no value for {', '.join(missing)} in {self}")
+    def compile(self) -> Callable[..., Any]:
+        """The same as `evaluate`."""
+        return self.evaluate
 
 
-def closed_form(graph: Graph, value: Size, names: Iterable[str]) -> Formula:
-    """The closed form `value` of a graph in the symbols `names`, with its domain."""
-    distinct = {(r.left, r.relation, r.right): (node, r) for node, r in reversed(graph.undecided)}
-    return Formula(value, names, reversed(distinct.values()))
+def _misfit(node: Node, requirement: Requirement, values: Mapping[str, Any]) -> ConvcalcError:
+    given = ", ".join(f"{name} = {value}" for name, value in values.items())
+    error = ShapeError(f"{requirement.fact()}, at {given}", hint=requirement.hint)
+    return error.located(str(node.where), node.path)
 
 
-def _at(size: Size, values: dict[str, Any]) -> Any:
-    if not isinstance(size, Dim):
+def _at(size: Size, values: Mapping[str, Any]) -> Any:
+    """A size at some values; itself where they do not name all its symbols."""
+    if not isinstance(size, Dim) or not size.symbols <= values.keys():
         return size
     return size.evaluate(**{name: values[name] for name in size.symbols})
 
 
-def _everywhere(condition: Any) -> bool:
-    return bool(condition.all()) if hasattr(condition, "all") else bool(condition)
+def _element(value: Any, index: int, shape: tuple[int, ...]) -> Any:
+    import numpy
 
-
-def _shown(value: Any) -> str:
-    return str(value) if not hasattr(value, "dtype") or value.size < 6 else "some element"
+    if not hasattr(value, "dtype"):
+        return value
+    element = numpy.broadcast_to(value, shape).flat[index]
+    return element.item() if hasattr(element, "dtype") else element

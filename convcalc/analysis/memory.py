@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from convcalc import arith
@@ -22,10 +22,10 @@ class Peak(NamedTuple):
     alive: tuple[Node, ...]
 
 
-def activation_values(graph: Graph) -> Size:
-    """The values of the inputs and of every output that has storage of its own."""
+def activation_values(nodes: Iterable[Node]) -> Size:
+    """The values of those inputs and outputs that have storage of their own."""
     total: Any = 0
-    for node in (*graph.inputs, *graph.nodes):
+    for node in nodes:
         if node.operation is None or not node.op.layer.shares_storage:
             total = total + arith.product(node.shape)
     return total  # type: ignore[no-any-return]

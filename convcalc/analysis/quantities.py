@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.memory import BYTES, activation_values, peak
 from convcalc.dim import Size
-from convcalc.errors import UndecidableError
+from convcalc.errors import UndecidableError, UsageError, did_you_mean, shorten
 from convcalc.graph import Graph, Node, Operation
 
 
@@ -57,6 +57,22 @@ MEMORY = ("param_bytes", "activation_bytes", "peak_activation_bytes")
 
 TOTALS = (*QUANTITIES, *MEMORY)
 
+ALIASES = {"peak_bytes": "peak_activation_bytes"}
+"""Short names of totals."""
+
+
+def quantity(name: str) -> str:
+    """The name of a total, given that or a short one.
+
+    Raises:
+        UsageError: there is no such total.
+    """
+    name = ALIASES.get(name, name)
+    if name not in TOTALS:
+        hint = did_you_mean(name, TOTALS) or f"There are {', '.join(TOTALS)}."
+        raise UsageError(f"unknown quantity '{shorten(name)}'", hint=hint)
+    return name
+
 
 class Totals(NamedTuple):
     """The sums over all layers, and the memory; ints, or Dims where the network is symbolic.
@@ -81,13 +97,25 @@ class Totals(NamedTuple):
     """None where the order of too many symbolic sizes is open."""
 
 
-def total(of: str, graph: Graph, dtype: str = "float32") -> Size:
-    """One total over a graph."""
+def total(
+    of: str, graph: Graph, dtype: str = "float32", nodes: Sequence[Node] | None = None
+) -> Size:
+    """One total over a graph, or over some of its nodes.
+
+    Raises:
+        UsageError: the peak is asked for of some nodes.
+    """
     if of == "activation_bytes":
-        return BYTES[dtype] * activation_values(graph)
+        held = (*graph.inputs, *graph.nodes) if nodes is None else nodes
+        return BYTES[dtype] * activation_values(held)
     if of == "peak_activation_bytes":
+        if nodes is not None:
+            raise UsageError(
+                "peak_activation_bytes is of the whole network, not of a layer",
+                hint="activation_bytes is what a layer's own output takes.",
+            )
         return BYTES[dtype] * peak(graph).values
-    counted = _counted(graph.nodes)
+    counted = _counted(graph.nodes if nodes is None else nodes)
     if of == "param_bytes":
         return BYTES[dtype] * _sum(QUANTITIES["params"], counted)
     return _sum(QUANTITIES[of], counted)
@@ -100,7 +128,7 @@ def totals(graph: Graph, dtype: str = "float32") -> Totals:
     return Totals(
         **sums,
         param_bytes=BYTES[dtype] * sums["params"],
-        activation_bytes=BYTES[dtype] * activation_values(graph),
+        activation_bytes=BYTES[dtype] * activation_values((*graph.inputs, *graph.nodes)),
         peak_activation_bytes=_peak_bytes(graph, dtype),
     )
 

@@ -7,7 +7,10 @@ import os
 
 import click
 
-ORDER = ("summarize", "check", "zoo", "layers", "claims", "schema", "completion")
+ORDER = (
+    "summarize", "formula", "explain", "limits", "fit", "sweep", "reconcile", "check", "zoo",
+    "layers", "claims", "schema", "completion",
+)  # fmt: skip
 
 
 class _Commands(click.Group):

@@ -9,7 +9,7 @@ from convcalc.dim import Size
 from convcalc.errors import ConvcalcError
 from convcalc.network import Network
 from convcalc.report.output import write
-from convcalc.spec.values import Env
+from convcalc.spec.values import Constants, Env
 
 
 @click.command("check")
@@ -45,7 +45,7 @@ def expectations(net: Network) -> list[tuple[str, int, Size]]:
     totals = net.summarize().totals
     rows: list[tuple[str, int, Size]] = []
     for quantity, value in net.spec.expect.items():
-        expected = value.evaluate(Env({"N": 1}))
+        expected = value.evaluate(Env(Constants(N=1)))
         if isinstance(expected, bool) or not isinstance(expected, int):
             raise ConvcalcError(f"expect: {quantity}: a whole number is due").located(
                 str(value.where)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from convcalc.analysis.closed_form import closed_form
+from convcalc.analysis.closed_form import Forms, Formula
 from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
     format_option,
@@ -116,6 +116,6 @@ def _show_partial(error: ConvcalcError, spec: str, layout: dict[str, Any]) -> No
     graph = error.partial
     if graph is None or not graph.nodes:
         return
-    report = Report(spec, graph.title, "", {}, graph, lambda: closed_form(graph, 0, ()))
+    report = Report(spec, graph.title, "", {}, graph, lambda: Formula(Forms([0], graph, ())))
     rendered: Rendered = render(report, width=terminal_width(), error=error, **layout)
     show(rendered)

@@ -7,7 +7,7 @@ from typing import Annotated
 from convcalc import arith
 from convcalc.cost import Cost, dot_products
 from convcalc.dim import Size
-from convcalc.fields import Boolean, Channels, Count, Dilation, Kernel, Padding, Pads, Stride
+from convcalc.fields import Boolean, Channels, Dilation, Groups, Kernel, Padding, Pads, Stride
 from convcalc.layer import (
     Layer,
     Requirement,
@@ -37,7 +37,7 @@ class Conv(Layer, name="conv"):
     stride: Stride = 1
     padding: Annotated[Pads, Padding()] = 0
     dilation: Dilation = 1
-    groups: Count = 1
+    groups: Groups = 1
     bias: Boolean = True
 
     mixes_channels = True

@@ -11,8 +11,8 @@ from convcalc.dim import Size
 from convcalc.fields import (
     Boolean,
     Channels,
-    Count,
     Dilation,
+    Groups,
     Kernel,
     Padding,
     Pads,
@@ -51,7 +51,7 @@ class ConvTranspose(Layer, name="conv_transpose"):
     padding: Annotated[Pads, Padding(words=("valid",))] = 0
     output_padding: Annotated[Pads, PerAxis(Whole(0))] = 0
     dilation: Dilation = 1
-    groups: Count = 1
+    groups: Groups = 1
     bias: Boolean = True
 
     mixes_channels = True

@@ -62,7 +62,7 @@ class DepthwiseConv(Layer, name="depthwise_conv"):
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
-            groups=x[1],  # type: ignore[arg-type]
+            groups=x[1],
             bias=self.bias,
         )
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from convcalc.dim import Dim, symbol
-from convcalc.errors import ConvcalcError, SpecError, UsageError, did_you_mean, shorten
-from convcalc.fields import MAX_SIZE, Whole, show
+from convcalc.dim import Dim, as_equation, python_form, symbol
+from convcalc.errors import ConvcalcError, ShapeError, SpecError, UsageError, did_you_mean, shorten
+from convcalc.fields import MAX_SIZE, NotWholeError, Whole, show
 from convcalc.graph import Graph, Module, Node, Operation
 from convcalc.layer import Layer, Shape, fields, show_shape
 from convcalc.layers import layer_names
@@ -44,11 +44,24 @@ SIZE = Whole(1, symbolic=True)
 _COUNT = Whole(0)
 
 
-class Bindings:
-    """The values of a spec's variables, evaluated when they are read, after the overrides."""
+Decisions = dict[Dim, bool]
+"""Whether some sizes, the differences of two each, are taken as 0."""
 
-    def __init__(self, spec: Spec, overrides: Mapping[str, Any]) -> None:
+
+class Bindings:
+    """The values of a spec's variables, evaluated when they are read, after the overrides.
+
+    Where the structure depends on whether two symbolic sizes are equal, as for a shortcut that is
+    there `when: in_channels == out`, they are taken as different: they are at most values.
+    `decisions` says otherwise; those that were needed are in `decided`.
+    """
+
+    def __init__(
+        self, spec: Spec, overrides: Mapping[str, Any], decisions: Decisions | None = None
+    ) -> None:
         self.spec = spec
+        self.decisions = decisions or {}
+        self.decided: Decisions = {}
         self.given: dict[str, Value | Dim] = {}
         self.values: dict[str, Any] = {"N": 1}
         self.work = Work()
@@ -112,8 +125,41 @@ class Bindings:
     def _evaluate(self, value: Value) -> Any:
         return value.evaluate(Env(self, work=self.work.spend))
 
+    def same(self, a: Dim, b: Dim) -> bool:
+        """Whether two sizes are taken as equal that are so at some values of their symbols."""
+        difference: Dim = a - b
+        if python_form(-difference) < python_form(difference):
+            difference = -difference
+        return self.decided.setdefault(difference, self.decisions.get(difference, False))
 
-def build(spec: Spec, overrides: Mapping[str, Any]) -> Graph:
+
+def build_symbolic(
+    spec: Spec,
+    overrides: Mapping[str, Any],
+    names: Iterable[str],
+    decisions: Decisions | None = None,
+) -> Graph:
+    """The graph with the variables `names` left symbolic.
+
+    A variable that is never a size itself, but rounded to one, is a multiplier: any fraction.
+    """
+    names = list(names)
+    multipliers = {name for name in names if name not in ("N", *spec.input_names)}
+    while True:
+        symbols = {name: symbol(name, name not in multipliers) for name in names}
+        try:
+            return build(spec, {**overrides, **symbols}, decisions)
+        except NotWholeError as error:
+            if not multipliers & error.multipliers:
+                raise
+            multipliers -= error.multipliers
+        except ConvcalcError:
+            if not multipliers:
+                raise
+            multipliers = set()  # more is decided for whole numbers
+
+
+def build(spec: Spec, overrides: Mapping[str, Any], decisions: Decisions | None = None) -> Graph:
     """The graph of a spec at its variables' values, with some of them replaced.
 
     A Dim as an override makes its variable symbolic.
@@ -121,7 +167,7 @@ def build(spec: Spec, overrides: Mapping[str, Any]) -> Graph:
     Raises:
         ConvcalcError: with `partial`, the graph as far as it could be built.
     """
-    builder = _Builder(spec, Bindings(spec, overrides))
+    builder = _Builder(spec, Bindings(spec, overrides, decisions))
     limit = sys.getrecursionlimit()
     # entries nest to MAX_DEPTH, a few Python frames each; these need no C stack
     sys.setrecursionlimit(limit + 12 * MAX_DEPTH)
@@ -170,6 +216,13 @@ class _Builder:
             error.partial = self.graph
             raise
         self.root.name_children()
+        self.graph.decisions = self.bindings.decided
+        if self.graph.decisions:
+            told = [
+                as_equation(d, "=" if zero else "≠") for d, zero in self.graph.decisions.items()
+            ]
+            more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+            self.graph.notes.append(f"the structure is that where {', '.join(told[:3])}{more}")
         return self.graph
 
     def _failed_path(self) -> str:
@@ -492,6 +545,13 @@ class _Builder:
         """The operation, if its sizes, and what they multiply to, are not too large to go on."""
         before = self._terms(shapes[0])
         operation = Operation(layer, shapes)
+        for requirement in operation.undecided:
+            if requirement.always:
+                raise ShapeError(
+                    requirement.always,
+                    hint="It may be symbolic only where it fits at every value, as groups: "
+                    "in_channels does; the form of the network itself depends on it.",
+                )
         settings = (getattr(layer, field.name) for field in fields(type(layer)))
         terms = before * self._terms([*operation.output_shape, *_flat(settings)])
         if terms > 1:
@@ -607,6 +667,12 @@ class _Builder:
             items = value.evaluate(env)
             if isinstance(items, Word):
                 raise items.misspelt("a list")
+            if isinstance(items, Dim):
+                free = ", ".join(sorted(items.symbols))
+                raise fail(
+                    f"for: a list is due here, not an expression in the symbol {free}: {items}",
+                    value.where, "The form of the network itself depends on it.",
+                )  # fmt: skip
             if not isinstance(items, tuple):
                 raise fail(f"for: a list is due, not {show(items)}", value.where)
             columns.append((names, items))

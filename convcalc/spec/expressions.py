@@ -42,6 +42,9 @@ class Names(Protocol):
     def spend(self, items: int) -> None:
         """Take note of work on so many list items, of which there is a limit."""
 
+    def same(self, a: Dim, b: Dim) -> bool:
+        """Whether two sizes are taken as equal that are so at some values of their symbols only."""
+
 
 Evaluate = Callable[[Names], Any]
 
@@ -317,7 +320,7 @@ class _Compiler:
             values = [operand(names) for operand in operands]
             _spend(values, names)
             return all(
-                compare(sign, a, b)
+                compare(sign, a, b, names)
                 for sign, a, b in zip(signs, values, values[1:], strict=False)
                 if sign is not None
             )
@@ -535,10 +538,10 @@ def truth(value: Any) -> bool:
     )
 
 
-def compare(sign: str, a: Any, b: Any) -> bool:
+def compare(sign: str, a: Any, b: Any, names: Names) -> bool:
     """Whether `a sign b` holds: of two numbers, or == and != of words, lists, truth values."""
     if _is_number(a) and _is_number(b):
-        return _compare_numbers(sign, a, b)
+        return _compare_numbers(sign, a, b, names)
     if _kind(a) != _kind(b):
         words = [v for v in (a, b) if isinstance(v, str)]
         wrong = f"{show(a)} {sign} {show(b)}: {_kind(a)} and {_kind(b)} do not compare"
@@ -548,7 +551,9 @@ def compare(sign: str, a: Any, b: Any) -> bool:
     if sign not in ("==", "!="):
         raise SpecError(f"{show(a)} {sign} {show(b)}: {_kind(a)} has no order, only == and !=")
     if isinstance(a, tuple):
-        same = len(a) == len(b) and all(compare("==", x, y) for x, y in zip(a, b, strict=True))
+        same = len(a) == len(b) and all(
+            compare("==", x, y, names) for x, y in zip(a, b, strict=True)
+        )
     else:
         same = a == b
     return bool(same) == (sign == "==")
@@ -562,9 +567,11 @@ def _kind(value: Any) -> str:
     return "a list" if isinstance(value, tuple) else "a number"
 
 
-def _compare_numbers(sign: str, a: Any, b: Any) -> bool:
+def _compare_numbers(sign: str, a: Any, b: Any, names: Names) -> bool:
     if sign in ("==", "!="):
         holds, expected = equal(a, b), sign == "=="
+        if holds is None and isinstance(a, Dim) and isinstance(b, Dim):
+            holds = names.same(a, b)
     elif sign in (">=", "<"):
         holds, expected = at_least(a, b), sign == ">="
     else:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+from convcalc.dim import Dim
 from convcalc.errors import ConvcalcError, SpecError, did_you_mean, shorten
 from convcalc.fields import show
 from convcalc.layer import Shape, show_shape
@@ -27,6 +28,16 @@ class Variables(Protocol):
     def __contains__(self, name: object) -> bool: ...
     def __getitem__(self, name: str, /) -> Any: ...
     def __iter__(self) -> Iterator[str]: ...
+    def same(self, a: Dim, b: Dim) -> bool:
+        """Whether two sizes are taken as equal that are so at some values of their symbols."""
+
+
+class Constants(dict[str, Any]):
+    """Names with numbers for values, no symbols."""
+
+    def same(self, a: Dim, b: Dim) -> bool:
+        """Never asked: numbers are equal or not."""
+        raise NotImplementedError
 
 
 class Work:
@@ -85,6 +96,10 @@ class Env(dict[str, Any]):
     def known(self) -> Iterable[str]:
         """All names with a value, for suggestions."""
         return [*self, *self.variables, *self._axes()]
+
+    def same(self, a: Dim, b: Dim) -> bool:
+        """Whether two sizes are taken as equal that are so at some values of their symbols."""
+        return self.variables.same(a, b)
 
     def key(self, names: tuple[str, ...]) -> tuple[Any, ...]:
         """The values of some names as a dictionary key that tells 1 from true."""

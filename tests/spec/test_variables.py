@@ -320,7 +320,10 @@ def test_symbols_may_stand_in_sizes_channels_padding_and_pool_kernels(
     assert shape(convcalc.loads(SYMBOLIC + entry + "\n")) == expected
 
 
-ONLY = "Only sizes, channels, padding and pool kernels may be symbolic."
+ONLY = (
+    "Only sizes, channels, padding and pool kernels may be symbolic; the form of the network "
+    "itself depends on all else."
+)
 
 
 @pytest.mark.parametrize(
@@ -332,13 +335,16 @@ ONLY = "Only sizes, channels, padding and pool kernels may be symbolic."
          f"is due here, not an expression in the symbol s: 2·s. {ONLY}"),
         ("conv: {out_channels: 2, kernel: 1, dilation: s}", "5:50", "conv1: dilation: a number "
          f"is due here, not an expression in the symbol s: s. {ONLY}"),
-        ("conv: {out_channels: 2, kernel: 1, groups: s}", "5:48", "conv1: groups: a number is "
-         f"due here, not an expression in the symbol s: s. {ONLY}"),
+        ("conv: {out_channels: 2, kernel: 1, groups: s}", "5:5", "conv1: groups: a number is "
+         "due here, not an expression in the symbol s: s. It may be symbolic only where it fits "
+         "at every value, as groups: in_channels does; the form of the network itself depends "
+         "on it."),
         ("{tanh: , repeat: s}", "5:22", "repeat: a number is due here, "
          f"not an expression in the symbol s: s. {ONLY}"),
         ("{tanh: , for: {i: range(s)}}", "5:23", "range(s): the length of a list cannot be "
          "symbolic. Give s a number."),
-        ("{tanh: , for: {i: s}}", "5:23", "for: a list is due, not s"),
+        ("{tanh: , for: {i: s}}", "5:23", "for: a list is due here, not an expression in the "
+         "symbol s: s. The form of the network itself depends on it."),
         ("{tanh: , when: s > 4}", "5:20", "whether s > 4 depends on s. "
          "A condition cannot depend on a symbol: give s a number."),
         ("{tanh: , when: s == 4}", "5:20", "whether s == 4 depends on s. "

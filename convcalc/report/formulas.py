@@ -1,0 +1,185 @@
+"""Closed forms as text for people, LaTeX, Python and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from convcalc.analysis.closed_form import Formula
+from convcalc.dim import Dim, as_equation
+from convcalc.errors import ConvcalcError
+from convcalc.notation import CODE, LATEX, TEXT, Notation
+from convcalc.report.report import JSON_VERSION, plain
+
+LABELS = {"macs": "MACs", "flops": "FLOPs"}
+"""How quantities are called where it is not their name."""
+
+_HELPERS = {
+    "make_divisible": [
+        "def make_divisible(v, d, least=None):",
+        "    nearest = max(d if least is None else least, int(v + Fraction(d, 2)) // d * d)",
+        "    return nearest + d if 10 * nearest < 9 * v else nearest",
+    ],
+    "gcd": ["from math import gcd"],
+}
+
+
+class Written:
+    """A closed form with what it is of: `of` a quantity, or the output of a layer, an axis each."""
+
+    def __init__(
+        self, title: str, of: str, formulas: Sequence[Formula], defaults: Mapping[str, Any]
+    ) -> None:
+        self.title = title
+        self.of = of
+        self.formulas = tuple(formulas)
+        self.is_shape = of.startswith("output:")
+        self.defaults = defaults
+        used = {name for formula in formulas for name in formula.symbols}
+        self.names = [name for name in formulas[0].names if name in used]
+
+    def text(self, width: int | None) -> list[str]:
+        """Lines of at most `width` columns where that can be; one for the formula without a width.
+
+        After the formula, its value at the values that the variables have, and its domain.
+        """
+        head = f"{self.title}   " if self.title else ""
+        lines = self._broken(f"{head}{self._left(TEXT)} = ", TEXT, width)
+        value = self.value()
+        if value is not None and self.names:
+            lines.append(f"{' ' * len(head)}{self._point()}:  {_grouped(value)}")
+        lines.extend(" " * len(head) + remark for remark in self.remarks())
+        return lines
+
+    def latex(self) -> list[str]:
+        """An align* environment of amsmath, to be put into a document as it is."""
+        lines = self._broken("& ", LATEX, 110)
+        return [
+            r"\begin{align*}",
+            rf"{self._left(LATEX)} ={{}}",
+            " \\\\\n".join([lines[0], *(rf"& \quad {{}} {line.strip()}" for line in lines[1:])]),
+            r"\end{align*}",
+        ]
+
+    def python(self) -> list[str]:
+        """A function of Python, exact for ints and Fractions, with what it needs above it."""
+        texts = []
+        for formula in self.formulas:
+            value = formula.value
+            texts.append(value.write(CODE) if isinstance(value, Dim) else str(value))
+        body = texts[0] if not self.is_shape else f"({', '.join(texts)})"
+        lines = []
+        if "make_divisible" in body or "Fraction" in body:
+            lines += ["from fractions import Fraction", ""]
+        for name, helper in _HELPERS.items():
+            if f"{name}(" in body:
+                lines += [*helper, ""]
+        name = "output" if self.is_shape else self.of
+        return [*lines, f"def {name}({', '.join(self.names)}):", f"    return {body}"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The formula in all notations, its value and its domain."""
+        forms: list[dict[str, Any]] = [
+            {"text": str(f), "python": plain(f.value), "latex": f.latex()} for f in self.formulas
+        ]
+        formula = self.formulas[0]
+        domain = {
+            "smallest": formula.limits.smallest,
+            "conditions": [str(condition) for condition in formula.limits.conditions],
+            "assumed": [_decision(*decision) for decision in formula.forms.assumed().items()],
+        }
+        values = {name: plain(self.defaults.get(name)) for name in self.names}
+        about = {
+            "of": self.of,
+            "symbols": self.names,
+            "values": values,
+            "value": plain(self.value()),
+        }
+        return {**about, **({"axes": forms} if self.is_shape else forms[0]), **domain}
+
+    def value(self) -> Any:
+        """The value at the values of the variables; None where the network does not fit there."""
+        try:
+            found = [f.evaluate(**{n: self.defaults[n] for n in f.names}) for f in self.formulas]
+        except (ConvcalcError, KeyError):
+            return None
+        return found if self.is_shape else found[0]
+
+    def remarks(self) -> list[str]:
+        """For which values it holds."""
+        formula = self.formulas[0]
+        found = formula.limits
+        lines = []
+        if found.bounds or found.conditions:
+            lines.append(f"for {found}")
+        assumed = [_decision(*decision) for decision in formula.forms.assumed().items()]
+        if assumed:
+            lines.append(f"where {', '.join(assumed)}; elsewhere the network has another structure")
+        fractions = sorted(formula.forms.multipliers & set(self.names))
+        if fractions:
+            lines.append(f"{', '.join(fractions)}: any fraction above 0")
+        return lines
+
+    def _left(self, notation: Notation) -> str:
+        names = ", ".join(notation.symbol(name) for name in self.names)
+        label = LABELS.get(self.of, self.of)
+        if notation is LATEX:
+            label = rf"\mathrm{{{label}}}".replace("_", r"\_")
+        return f"{label}({names})" if self.names else label
+
+    def _broken(self, head: str, notation: Notation, width: int | None) -> list[str]:
+        """The formula after its head, a sum over several lines where it is too long."""
+        if self.is_shape:
+            shown = [formula.write(notation) for formula in self.formulas]
+            return [f"{head}{notation.shape(shown)}"]
+        formula = self.formulas[0]
+        whole = head + formula.write(notation)
+        value = formula.value
+        if width is None or len(whole) <= width or not isinstance(value, Dim):
+            return [whole]
+        before, terms, after = value.parts(notation)
+        start = head + before
+        indent = " " * max(0, len(start) - 2)
+        lines = [start]
+        empty = True
+        for negative, term in terms:
+            sign = f"{notation.minus if negative else '+'} "
+            piece = term if empty and lines == [start] and not negative else sign + term
+            if not empty and len(lines[-1]) + 1 + len(piece) + len(after) > width:
+                lines.append(indent + piece)
+            else:
+                lines[-1] += piece if empty else f" {piece}"
+            empty = False
+        lines[-1] += after
+        return lines
+
+    def _point(self) -> str:
+        """H = W = 224, N = 1."""
+        by_value: dict[Any, list[str]] = {}
+        for name in sorted(self.names, key=lambda name: name == "N"):
+            by_value.setdefault((self.defaults[name], name == "N"), []).append(name)
+        return ", ".join(f"{' = '.join(names)} = {value}" for (value, _), names in by_value.items())
+
+
+def _decision(difference: Dim, zero: bool) -> str:
+    return as_equation(difference, "=" if zero else "≠")
+
+
+def _grouped(value: Any) -> str:
+    return f"[{', '.join(map(_grouped, value))}]" if isinstance(value, list) else f"{value:,}"
+
+
+FORMATS: dict[str, Callable[[Written], list[str]]] = {
+    "latex": Written.latex,
+    "python": Written.python,
+}
+
+
+def to_dict(name: str, variables: Mapping[str, Any], written: Sequence[Written]) -> dict[str, Any]:
+    """What `formula --format json` prints."""
+    return {
+        "convcalc": JSON_VERSION,
+        "name": name,
+        "variables": {name: plain(value) for name, value in variables.items()},
+        "formulas": [one.to_dict() for one in written],
+    }

@@ -1,0 +1,276 @@
+"""Closed forms in widths, growths and classes; structures that equal sizes change; the command."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import convcalc
+from convcalc.analysis.quantities import TOTALS
+from convcalc.commands import cli
+from convcalc.errors import UsageError
+from convcalc.spec.zoo import zoo_names
+
+RESNET = (
+    "N·(9,408·⌈H/2⌉·⌈W/2⌉ + 245,760·⌈H/4⌉·⌈W/4⌉ + 1,310,720·⌈H/8⌉·⌈W/8⌉ "
+    "+ 7,471,104·⌈H/16⌉·⌈W/16⌉ + 14,417,920·⌈H/32⌉·⌈W/32⌉ + 2,048,000)"
+)
+EVERY = ("params", "macs", "macs_nonpad", "adds", "compares", "activation_bytes")
+
+# the least and the largest value drawn for a variable that is no size of the input
+WIDTHS = {
+    "resnet50": ("N,H,W,width,classes", {"width": (1, 200), "classes": (1, 2000)}),
+    "vgg16": ("N,H,W,width", {"width": (1, 200)}),
+    "densenet121": ("N,H,W,growth", {"growth": (1, 64)}),
+    "mobilenet_v1": ("N,H,W,width", {"width": (Fraction(1, 50), 3)}),
+    "mobilenet_v2": ("N,H,W,width", {"width": (Fraction(1, 50), 3)}),
+    "mobilenet_v3_large": ("N,H,W,width", {"width": (Fraction(1, 50), 3)}),
+    "efficientnet_b0": ("N,H,W,width", {"width": (Fraction(1, 50), 3)}),
+    "mnasnet1_0": ("N,H,W,width", {"width": (Fraction(1, 50), 3)}),
+}  # fmt: skip
+
+
+def drawn(rng: random.Random, ranges: dict[str, tuple[Fraction | int, int]]) -> dict[str, object]:
+    values: dict[str, object] = {"N": rng.randint(1, 4)}
+    edge = rng.choice([40, 300])
+    values |= {"H": rng.randint(1, edge), "W": rng.randint(1, edge)}
+    for name, (least, most) in ranges.items():
+        if isinstance(least, Fraction):
+            values[name] = Fraction(rng.randint(1, most * 50), 50)
+        else:
+            values[name] = rng.randint(least, most)
+    return values
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_forms_in_widths_are_what_summarize_counts(name: str) -> None:
+    symbols, ranges = WIDTHS[name]
+    net = convcalc.load(name)
+    forms = {of: net.formula(of, symbols) for of in EVERY}
+    rng = random.Random(name)
+    points = [drawn(rng, ranges) for _ in range(40)]
+    fitting = []
+    for point in points:
+        try:
+            totals = net.summarize(**point).totals
+        except convcalc.ConvcalcError:
+            with pytest.raises(convcalc.ConvcalcError):
+                forms["macs"].evaluate(**point)
+            continue
+        fitting.append(point)
+        for of, form in forms.items():
+            assert form.evaluate(**point) == getattr(totals, of), (of, point)
+    # the same through arrays, all at once
+    arrays = {n: np.array([point[n] for point in fitting]) for n in fitting[0]}
+    for form in forms.values():
+        assert form.evaluate(**arrays).tolist() == [form.evaluate(**point) for point in fitting]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo_names())
+def test_forms_of_the_zoo_are_what_summarize_counts(name: str) -> None:
+    """Against the integer evaluation, at sizes from the smallest legal ones on."""
+    net = convcalc.load(name)
+    forms = {of: net.formula(of) for of in ("params", "macs")}
+    rng = random.Random(name)
+    symbols = forms["macs"].names
+    smallest = forms["macs"].limits.smallest
+    for _ in range(max(8, min(40, 2_000 // len(net.graph.nodes)))):
+        span = rng.choice([3, 40, 400])
+        sizes = {n: smallest.get(n, 1) - 1 + rng.randint(0, span) for n in symbols}
+        sizes["N"] = rng.randint(1, 3)
+        try:
+            totals = net.summarize(**sizes).totals
+        except convcalc.ConvcalcError:
+            with pytest.raises(convcalc.ConvcalcError):
+                forms["macs"].evaluate(**sizes)
+            continue
+        for of, form in forms.items():
+            assert form.evaluate(**sizes) == getattr(totals, of), (of, sizes)
+
+
+# -- structures -----------------------------------------------------------------------------------
+
+SHORTCUT = """
+input: [8, H]
+variables: {H: 9, width: 1, width2: 2}
+layers:
+  - conv: {out_channels: make_divisible(32 * width), kernel: 1}
+  - add:
+      - - conv: {out_channels: make_divisible(16 * width2), kernel: 1}
+      - branch: []
+        when: in_channels == make_divisible(16 * width2)
+  - relu
+"""
+
+
+def test_a_shortcut_that_depends_on_two_widths() -> None:
+    net = convcalc.loads(SHORTCUT)
+    form = net.formula("adds", "N,H,width,width2")
+    assert len(form.decisions) == 1
+    for width in ("0.1", "0.25", "0.5", "1", "2"):
+        for width2 in ("0.1", "0.3", "0.5", "1", "2", "4"):
+            values = {"width": Fraction(width), "width2": Fraction(width2)}
+            expected = net.summarize(**values).totals.adds
+            assert form.evaluate(N=1, H=9, **values) == expected
+    # arrays of both structures, of numbers that print as decimals
+    widths = np.array([0.1, 0.25, 0.5, 1, 2])
+    found = form.evaluate(N=3, H=9, width=widths[:, None], width2=widths)
+    for i, first in enumerate(widths):
+        for j, second in enumerate(widths):
+            totals = net.summarize(N=3, width=float(first), width2=float(second)).totals
+            assert found[i, j] == totals.adds
+
+
+def test_what_depends_on_a_structure_says_so() -> None:
+    net = convcalc.loads(SHORTCUT)
+    assert net.formula("adds", "H,width,width2").forms.assumed()
+    assert not net.formula("macs", "H,width,width2").forms.assumed()
+    notes = net.summarize(symbolic="width, width2").notes
+    assert notes == [
+        "the structure is that where make_divisible(16·width2, 8) ≠ make_divisible(32·width, 8)"
+    ]
+
+
+def test_a_width_that_is_a_size_itself_is_whole() -> None:
+    form = convcalc.load("resnet18").formula("macs", "width")
+    with pytest.raises(convcalc.ConvcalcError, match="width: a whole number or an array of them"):
+        form.evaluate(width=Fraction(1, 2))
+    with pytest.raises(convcalc.ConvcalcError, match="width: an integer array is due, not float64"):
+        form.evaluate(width=np.array([1.5]))
+    multiplier = convcalc.load("mobilenet_v2").formula("macs", "width")
+    assert multiplier.evaluate(width=1) == 300_774_272
+    assert multiplier.evaluate(width=0.5) == multiplier.evaluate(width=Fraction(1, 2))
+    for wrong in (0, Fraction(-1, 2), -3):
+        with pytest.raises(convcalc.ConvcalcError, match="sizes are above 0"):
+            multiplier.evaluate(width=wrong)
+    with pytest.raises(convcalc.ConvcalcError, match="a number or an array of them is due"):
+        multiplier.evaluate(width="wide")
+
+
+def test_groups_of_all_channels_may_be_symbolic() -> None:
+    text = "{input: [C, 8], layers: [conv: {out_channels: 2 * in_channels, kernel: 3, groups: in_channels}]}"  # noqa: E501
+    net = convcalc.loads(text)
+    assert str(net.formula("macs")) == "36·N·C"
+    assert net.formula("params").evaluate(C=5) == net.summarize(C=5).totals.params
+
+
+# -- layers and outputs ---------------------------------------------------------------------------
+
+
+def test_one_layer_one_module_and_an_output() -> None:
+    net = convcalc.load("resnet50")
+    assert str(net.formula("macs", layer="stem")) == "9,408·N·⌈H/2⌉·⌈W/2⌉"
+    parts = [net.formula("macs", layer=part).evaluate(N=2, H=97, W=60) for part in
+             ("stem", "layer1", "layer2", "layer3", "layer4", "linear1")]  # fmt: skip
+    assert sum(parts) == net.formula("macs").evaluate(N=2, H=97, W=60)
+    assert [str(size) for size in net.output_formula("layer2")] == [
+        "N", "512", "⌈H/8⌉", "⌈W/8⌉"
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match=r"no layer or module .layr3.\. Did you mean .layer3."):
+        net.formula("macs", layer="layr3")
+    with pytest.raises(UsageError, match="the whole network"):
+        net.formula("peak_bytes", layer="layer3")
+
+
+def test_every_total_of_a_layer_adds_up() -> None:
+    net = convcalc.load("lenet5")
+    for of in TOTALS:
+        if of != "peak_activation_bytes":
+            parts = sum(net.formula(of, layer=node.path) for node in net.graph.nodes)
+            of_input = net.formula("activation_bytes") - sum(
+                net.formula("activation_bytes", layer=node.path) for node in net.graph.nodes
+            )
+            whole = net.formula(of) - (of_input if of == "activation_bytes" else 0)
+            assert parts == whole
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> str:
+    from click.testing import CliRunner
+
+    result = CliRunner().invoke(cli, ["formula", *arguments])
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+def test_the_line_of_resnet50() -> None:
+    assert run("resnet50") == (
+        f"ResNet-50   MACs(N, H, W) = {RESNET}\n            H = W = 224, N = 1:  4,089,184,256\n"
+    )
+
+
+def test_lines_are_broken_at_terms() -> None:
+    from convcalc.report.formulas import Written
+
+    net = convcalc.load("resnet50")
+    written = Written(net.title, "macs", [net.formula("macs")], {"N": 1, "H": 224, "W": 224})
+    assert written.text(102) == [
+        "ResNet-50   MACs(N, H, W) = N·( 9,408·⌈H/2⌉·⌈W/2⌉ + 245,760·⌈H/4⌉·⌈W/4⌉ "
+        "+ 1,310,720·⌈H/8⌉·⌈W/8⌉",
+        "                              + 7,471,104·⌈H/16⌉·⌈W/16⌉ + 14,417,920·⌈H/32⌉·⌈W/32⌉ "
+        "+ 2,048,000 )",
+        "            H = W = 224, N = 1:  4,089,184,256",
+    ]
+    assert all(len(line) <= 80 for line in written.text(80))
+
+
+def test_formats() -> None:
+    everything = json.loads(run("mobilenet_v2", "--of", "macs,output:stem", "--in", "H,width",
+                                "--format", "json"))  # fmt: skip
+    macs, stem = everything["formulas"]
+    assert macs["value"] == 300_774_272
+    assert macs["symbols"] == ["H", "width"]
+    assert macs["assumed"] == []
+    assert [axis["python"] for axis in stem["axes"]] == [
+        1, "make_divisible(32*width, 8)", "((H + 1) // 2)", 112
+    ]  # fmt: skip
+    latex = run("alexnet", "--format", "latex")
+    assert latex.startswith("\\begin{align*}\n\\mathrm{MACs}(N, H, W) ={}\n& N \\cdot \\bigl( ")
+    assert latex.endswith(" \\bigr)\n\\end{align*}\n")
+
+
+@pytest.mark.parametrize("spec", ["mobilenet_v2", "efficientnet_b0", "resnet50", "unet"])
+def test_python_functions_give_the_numbers(spec: str) -> None:
+    symbols = [name for name in ("N", "H", "W", "width") if name in
+               ("N", *convcalc.load(spec).spec.variables)]  # fmt: skip
+    code = run(spec, "--of", "adds", "--in", ",".join(symbols), "--format", "python")
+    sizes = {"N": 2, "H": 252, "W": 284, "width": 2}
+    arguments = ", ".join(f"{name}={sizes[name]}" for name in symbols)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint(adds({arguments}))"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    values = {name: sizes[name] for name in symbols}
+    assert int(done.stdout) == convcalc.load(spec).summarize(**values).totals.adds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["resnet50", "--of", "mcs"], 2, "unknown quantity 'mcs'. Did you mean 'macs'?"),
+        (["resnet50", "--of", ","], 2, "--of: nothing to count"),
+        (["resnet50", "--in", "h"], 2, "'h' is no variable of this spec. It has N, H, W, classes"),
+        (["resnet50", "--layer", "layr3"], 2, "no layer or module 'layr3'. Did you mean 'layer3'?"),
+        (["resnet50", "--of", "output:nothing"], 2, "no layer or module 'nothing'"),
+        (["resnet50", "--in", "depths"], 3, "a list is due here, not an expression in the symbol "
+         "depths: depths. The form of the network itself depends on it."),
+        (["efficientnet_b0", "--in", "depth"], 3, "range(depth): the length of a list cannot be "
+         "symbolic. Give depth a number."),
+        (["nothing"], 3, "no file and no architecture 'nothing'"),
+    ],
+)  # fmt: skip
+def test_what_the_command_refuses(arguments: list[str], code: int, text: str) -> None:
+    with pytest.raises(convcalc.ConvcalcError) as error:
+        run(*arguments)
+    assert error.value.exit_code == code
+    assert text in str(error.value)
