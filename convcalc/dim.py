@@ -649,6 +649,44 @@ def bounds(value: Value) -> Bounds:
     return value._bounds
 
 
+def floors(value: Value) -> Iterable[tuple[Dim, Size]]:
+    """The numerator and the divisor of every floor in a size, inner ones first."""
+    for monomial in _terms(value):
+        for atom in monomial:
+            if isinstance(atom, _Quotient):
+                yield from floors(atom.numerator)
+                yield from floors(atom.denominator)
+                yield atom.numerator, atom.denominator
+            elif isinstance(atom, _Call):
+                for argument in atom.arguments:
+                    yield from floors(argument)
+
+
+def never_falls(value: Value) -> bool:
+    """Whether the value never falls where its symbols grow, as far as its form shows it.
+
+    It does where it adds up products of atoms that never fall and are never negative: false says
+    nothing.
+    """
+    return all(
+        not monomial
+        or (
+            coefficient > 0
+            and all(map(_atom_never_falls, monomial))
+            and (len(monomial) == 1 or at_least(Dim({monomial: 1}), 0) is True)
+        )
+        for monomial, coefficient in _terms(value).items()
+    )
+
+
+def _atom_never_falls(atom: Atom) -> bool:
+    if isinstance(atom, _Quotient):
+        return isinstance(atom.denominator, int) and never_falls(atom.numerator)
+    if isinstance(atom, _Call):
+        return atom.function != "gcd" and all(map(never_falls, atom.arguments))
+    return isinstance(atom, Symbol)
+
+
 # -- the algebra ------------------------------------------------------------------------------
 
 

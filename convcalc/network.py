@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from convcalc.analysis.closed_form import Decisions, Forms, Formula
-from convcalc.analysis.limits import Limits
+from convcalc.analysis.limits import Limits, network_limits
 from convcalc.analysis.memory import BYTES
 from convcalc.analysis.quantities import quantity, total
 from convcalc.analysis.receptive_field import seen_by
@@ -59,8 +59,26 @@ class Network:
 
     @property
     def limits(self) -> Limits:
-        """The smallest input: the least value of every name in the spec's `input:`."""
-        return self.formula("params").limits
+        """The smallest input: the least value of N and of every name in the spec's `input:`."""
+        return self.limits_of(["N", *self.spec.input_names])
+
+    def limits_of(self, names: str | Iterable[str]) -> Limits:
+        """The least value of some variables, and where no layer rounds; the others keep theirs.
+
+        Raises:
+            UsageError: a name is no variable of the spec.
+            ConvcalcError: the network's structure depends on one of them.
+        """
+        free = _names(names)
+        return network_limits(self._left_free(free), free)
+
+    def _left_free(self, names: Iterable[str]) -> Graph:
+        """The network with some variables symbolic."""
+        for name in names:
+            if name not in ("N", *self.spec.variables):
+                raise _unknown_symbol(name, self.spec)
+        with collector_paused():
+            return build_symbolic(self.spec, self._overrides, names)
 
     def seen_by(self, layer: str, unit: Sequence[int]) -> dict[str, list[tuple[int, int]]]:
         """Which part of the input one output unit of a layer sees, clipped at the borders.

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from convcalc.analysis.limits import Limits, limits
+from convcalc.analysis.limits import Limits, distinct, limits
 from convcalc.dim import ArrayCode, Dim, Size, exact_number, symbols
 from convcalc.errors import ConvcalcError, ShapeError, did_you_mean
 from convcalc.graph import Graph, Node
@@ -36,8 +36,7 @@ class Forms:
     ) -> None:
         self.sizes = tuple(sizes)
         self.names = tuple(names)
-        distinct = {(r.left, r.relation, r.right): (n, r) for n, r in reversed(graph.undecided)}
-        self.requirements: tuple[tuple[Node, Requirement], ...] = tuple(reversed(distinct.values()))
+        self.requirements = tuple(distinct(graph.undecided))
         self.decisions = dict(graph.decisions)
         self.multipliers = frozenset(
             name for size in (*sizes, *self._sides()) if isinstance(size, Dim)
@@ -231,7 +230,7 @@ class Formula(Dim):
     @property
     def limits(self) -> Limits:
         """The least values of its names, and other conditions on them."""
-        return limits((requirement for _, requirement in self.requirements), self.names)
+        return limits(self.requirements, self.names)
 
     def __eq__(self, other: object) -> bool:
         return bool(self.value == (other.value if isinstance(other, Formula) else other))

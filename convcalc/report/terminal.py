@@ -404,6 +404,11 @@ def _wrapped(text: str, width: int | None, indent: str = "  ") -> Iterable[str]:
     )  # fmt: skip
 
 
+def paragraphs(texts: Iterable[str], width: int | None) -> Rendered:
+    """Paragraphs of text, wrapped where they are too wide."""
+    return Rendered([[(line, "")] for text in texts for line in _wrapped(text, width)])
+
+
 def listing(
     titles: Sequence[str],
     rows: Sequence[Sequence[str]],

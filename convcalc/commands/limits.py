@@ -1,0 +1,161 @@
+"""`convcalc limits`: the smallest input, and the inputs at which no layer rounds."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import click
+
+from convcalc.analysis.exact_sizes import ExactSizes
+from convcalc.analysis.limits import Limits
+from convcalc.commands._options import (
+    SPEC,
+    format_option,
+    open_network,
+    output_option,
+    parse_settings,
+    variables_options,
+)
+from convcalc.errors import UsageError
+from convcalc.layer import Requirement
+from convcalc.network import Network
+from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.report import JSON_VERSION, plain
+from convcalc.report.terminal import Piece, Rendered, listing, paragraphs
+
+
+@click.command("limits")
+@click.argument("spec", metavar="SPEC", type=SPEC)
+@click.option(
+    "--in", "names", metavar="NAMES",
+    help="The variables, e.g. --in H,W (default: N and the names in the spec's input).",
+)  # fmt: skip
+@variables_options
+@format_option("text", "json")
+@output_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    spec: str,
+    names: str | None,
+    settings: tuple[str, ...],
+    batch: str | None,
+    form: str | None,
+    output: str | None,
+) -> None:
+    """Show the smallest input of a network, and where its closed forms are polynomials.
+
+    For every variable the least value that the network accepts, with the layer that refuses one
+    less; and the sizes at which no layer rounds, so that ⌊⌋ and ⌈⌉ vanish. Exit code 1 where no
+    value is found that would do.
+
+    \b
+      convcalc limits alexnet
+      convcalc limits unet --in H --format json
+    """
+    if output == "":
+        raise UsageError("-o: an empty file name")
+    if form is None:
+        form = "json" if output is not None and output.endswith(".json") else "text"
+    values = parse_settings(settings, batch)
+    net = open_network(spec, values)
+    if names is None:
+        chosen = [name for name in ("N", *net.spec.input_names) if name not in values]
+    else:
+        chosen = [name.strip() for name in names.split(",") if name.strip()]
+    for name in chosen:
+        if name in values:
+            raise UsageError(f"{name} is given a number and asked for: one will do")
+    if not chosen:
+        raise UsageError("no variable is left to find the limits of", hint="Name some: --in H,W.")
+    found = net.limits_of(chosen)
+    if form == "json":
+        import json
+
+        text = json.dumps(to_dict(net, chosen, found), indent=1, ensure_ascii=False)
+        if output is None:
+            write(text)
+        else:
+            save(text, output)
+    elif output is None:
+        show(rendered(net, chosen, found, terminal_width()))
+    else:
+        save("\n".join(rendered(net, chosen, found, None).plain()), output)
+    if len(found.smallest) < len(chosen):
+        ctx.exit(1)
+
+
+def rendered(net: Network, names: list[str], found: Limits, width: int | None) -> Rendered:
+    """The limits as text."""
+    rows = []
+    for name in names:
+        least = found.smallest.get(name)
+        maker, requirement = found.set_by.get(name, (None, None))
+        rows.append(
+            (
+                name,
+                "none found" if least is None else f"{least:,}",
+                maker.path if maker is not None else "–",
+                str(requirement or "–"),
+            )
+        )
+    table = listing(("Name", "Smallest", "Set by", "Which needs"), rows, width, right=(1,))
+    lines = [
+        f"{maker.path} also needs {requirement}."
+        for requirement, maker in zip(found.conditions, found.makers, strict=True)
+    ]
+    if found.together:
+        equal = " = ".join(found.together)
+        lines.append(f"The smallest with {equal}: {next(iter(found.together.values())):,}.")
+    if found.exact is not None:
+        lines.append(exactness(found.exact, found.smallest))
+    title: list[Piece] = [(net.title, "title")]
+    return Rendered([title, [], *table.rows, [], *paragraphs(lines, width).rows])
+
+
+def exactness(exact: ExactSizes, smallest: dict[str, int]) -> str:
+    """Where no layer rounds, as a sentence."""
+    if exact.rounding:
+        node, size = exact.rounding[0]
+        return (
+            f"At every size some layer rounds: where all before it do not, {node.path} has {size}."
+        )
+    if not str(exact):
+        return "No layer rounds: there is no ⌊⌋ and no ⌈⌉ at any size."
+    some = []
+    for name, congruence in exact.congruences.items():
+        if congruence.modulus > 1:
+            first = islice(congruence.members(smallest[name]), 3)
+            some.append(f"{name} = {', '.join(map(str, first))}, …")
+    return f"No layer rounds, and ⌊⌋ and ⌈⌉ vanish, where {exact}: {'; '.join(some)}"
+
+
+def to_dict(net: Network, names: list[str], found: Limits) -> dict[str, Any]:
+    """The limits as `--format json` prints them."""
+    exact = found.exact
+    rounding = exact.rounding if exact is not None else ()
+    return {
+        "convcalc": JSON_VERSION,
+        "name": net.name,
+        "smallest": {name: found.smallest.get(name) for name in names},
+        "set_by": {
+            name: {"layer": node.path, **entry(requirement)}
+            for name, (node, requirement) in found.set_by.items()
+        },
+        "together": found.together,
+        "conditions": [
+            {"layer": node.path, **entry(requirement)}
+            for requirement, node in zip(found.conditions, found.makers, strict=True)
+        ],
+        "exact": {name: c._asdict() for name, c in exact.congruences.items()}
+        if exact is not None and not rounding
+        else None,
+        "rounding": [{"layer": node.path, "size": plain(size)} for node, size in rounding],
+    }
+
+
+def entry(requirement: Requirement) -> dict[str, Any]:
+    """A requirement as JSON has it; symbolic sides are text that a spec reads back."""
+    left, relation, right = requirement[:3]
+    return {"left": plain(left), "relation": relation, "right": plain(right)}
