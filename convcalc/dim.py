@@ -679,6 +679,34 @@ def never_falls(value: Value) -> bool:
     )
 
 
+def without_gcds(value: Value) -> Any:
+    """A size that is never above the value, without its gcds with numbers: 1 ≤ gcd(a, d) ≤ d.
+
+    None where a factor beside one may be negative.
+    """
+    result: Any = 0
+    for monomial, coefficient in _terms(value).items():
+        kept: list[Atom] = []
+        scale: Rational = coefficient
+        for atom in monomial:
+            most = _number_in_gcd(atom)
+            if most is None:
+                kept.append(atom)
+            elif coefficient < 0:
+                scale *= most
+        rest: Any = Dim({tuple(kept): 1}) if kept else 1
+        if len(kept) < len(monomial) and at_least(rest, 0) is not True:
+            return None
+        result = result + rest * scale
+    return result
+
+
+def _number_in_gcd(atom: Atom) -> int | None:
+    if not isinstance(atom, _Call) or atom.function != "gcd":
+        return None
+    return next((abs(a) for a in atom.arguments if isinstance(a, int)), None)
+
+
 def _atom_never_falls(atom: Atom) -> bool:
     if isinstance(atom, _Quotient):
         return isinstance(atom.denominator, int) and never_falls(atom.numerator)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from convcalc.analysis.closed_form import Decisions, Forms, Formula
+from convcalc.analysis.conditions import Condition
+from convcalc.analysis.fit import Fit, fit
 from convcalc.analysis.limits import Limits, network_limits
 from convcalc.analysis.memory import BYTES
-from convcalc.analysis.quantities import quantity, total
+from convcalc.analysis.quantities import TOTALS, quantity, total
 from convcalc.analysis.receptive_field import seen_by
 from convcalc.dim import Size, symbol
 from convcalc.errors import ConvcalcError, ShapeError, UsageError, did_you_mean
@@ -161,8 +163,7 @@ class Network:
             ConvcalcError: the network does not fit together at these values.
         """
         if dtype not in BYTES:
-            hint = did_you_mean(dtype, BYTES) or f"There are {', '.join(BYTES)}."
-            raise UsageError(f"unknown dtype '{dtype}'", hint=hint)
+            raise _unknown_dtype(dtype)
         overrides = {**self._overrides, **variables}
         names = _names(symbolic)
         for name in names:
@@ -260,6 +261,38 @@ class Network:
 
         return made({})
 
+    def fit(
+        self,
+        vary: str | Iterable[str] = "N",
+        keep: str | Iterable[str] = (),
+        *,
+        limit: int | None = None,
+        dtype: str = "float32",
+    ) -> Fit:
+        """The largest value of a variable at which the network still fits, exactly.
+
+        >>> load("vgg16").fit(vary="N", keep="peak_bytes <= 24 GiB").value
+        1003
+
+        Args:
+            vary: the variable, or several that have one value, as `"H, W"`. All others keep
+                theirs, or follow: in `load("resnet50", W="4*H//3")` the width follows H.
+            keep: what must hold: `"macs < 300M and params < 5M"`, or several such conditions.
+            limit: the largest value to look at.
+            dtype: what bytes are counted for.
+
+        Raises:
+            UsageError: no such variable, or it is no whole number, or a condition is wrong.
+            ConvcalcError: a condition cannot be computed.
+        """
+        if dtype not in BYTES:
+            raise _unknown_dtype(dtype)
+        names = list(dict.fromkeys(_names(vary)))
+        texts = [keep] if isinstance(keep, str) else list(keep)
+        known = ["N", *self.spec.variables]
+        conditions = [Condition.parse(text, TOTALS, known) for text in texts]
+        return fit(self.spec, self._overrides, names, conditions, limit, dtype)
+
     def __str__(self) -> str:
         return str(self.summarize())
 
@@ -308,6 +341,11 @@ def _names(names: str | Iterable[str]) -> list[str]:
     if isinstance(names, str):
         return [name.strip() for name in names.split(",") if name.strip()]
     return list(names)
+
+
+def _unknown_dtype(dtype: str) -> UsageError:
+    hint = did_you_mean(dtype, BYTES) or f"There are {', '.join(BYTES)}."
+    return UsageError(f"unknown dtype '{dtype}'", hint=hint)
 
 
 def _unknown_symbol(name: str, spec: Spec) -> UsageError:

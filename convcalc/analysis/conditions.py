@@ -14,15 +14,13 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from convcalc.analysis.quantities import ALIASES
 from convcalc.dim import Dim, bounds
 from convcalc.errors import ConvcalcError, UndecidableError, UsageError, did_you_mean, shorten
 
 MAX_TEXT = 500
 MAX_DEPTH = 30
 MAX_EXPONENT = 100
-
-ALIASES = {"peak_bytes": "peak_activation_bytes"}
-"""Short names of quantities."""
 
 _POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 UNITS: dict[str, tuple[int, bool]] = {
@@ -103,17 +101,21 @@ class Condition:
             ConvcalcError: a division by 0, a value that is no number, or an array that is not of
                 integers.
         """
-        given = {name: values[name] for name in self.names}
-        if not any(hasattr(value, "dtype") for value in given.values()):
-            return self.rule.holds({name: _ratio(name, value) for name, value in given.items()})
-        arrays = {name: _array(name, value) for name, value in given.items()}
-        seen: list[int] = []
-        self.rule.holds({name: _magnitude(value, seen) for name, value in arrays.items()})
-        wide = max(seen) > sys.maxsize
-        return self.rule.holds({name: _typed(value, wide) for name, value in arrays.items()})
+        return held(self.rule, {name: values[name] for name in self.names})
 
     def __str__(self) -> str:
         return self.text
+
+
+def held(rule: Rule, values: Mapping[str, Any]) -> Any:
+    """Whether a rule holds at some values of its names; see `Condition.holds`."""
+    if not any(hasattr(value, "dtype") for value in values.values()):
+        return rule.holds({name: ratio(name, value) for name, value in values.items()})
+    arrays = {name: _array(name, value) for name, value in values.items()}
+    seen: list[int] = []
+    rule.holds({name: _magnitude(value, seen) for name, value in arrays.items()})
+    wide = max(seen) > sys.maxsize
+    return rule.holds({name: _typed(value, wide) for name, value in arrays.items()})
 
 
 def amount(text: str) -> int | Fraction:
@@ -173,7 +175,12 @@ def _most(value: Any) -> int:
     return value.most if isinstance(value, _Magnitude) else abs(value)
 
 
-def _ratio(name: str, value: Any) -> Ratio:
+def ratio(name: str, value: Any) -> Ratio:
+    """A number or a Dim as a Ratio.
+
+    Raises:
+        ConvcalcError: it is neither.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, Fraction, Dim)):
         raise ConvcalcError(f"{name}: a number is due in a condition, not {value!r}")
     if isinstance(value, Fraction):
@@ -183,7 +190,7 @@ def _ratio(name: str, value: Any) -> Ratio:
 
 def _array(name: str, value: Any) -> Ratio:
     if not hasattr(value, "dtype"):
-        return _ratio(name, value)
+        return ratio(name, value)
     import numpy
 
     numbers = numpy.asarray(value)

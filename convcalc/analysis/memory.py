@@ -42,6 +42,15 @@ def peak(graph: Graph) -> Peak:
     return _Liveness(graph).peak()
 
 
+def held_values(graph: Graph) -> list[Size]:
+    """The values alive at each step, without repeats; the peak is the largest of them.
+
+    Raises:
+        UndecidableError: what can be written over what depends on symbols.
+    """
+    return list(dict.fromkeys(held for held, _, _ in _Liveness(graph)._steps()))
+
+
 class _Liveness:
     """Who holds which storage, and until when. A storage is known by the node that opened it."""
 
