@@ -118,6 +118,10 @@ class Layer:
         """The operations of one run at inference."""
         raise NotImplementedError
 
+    def parts(self, *inputs: Any, **_: Any) -> tuple[Layer, ...]:
+        """The layers that it is short for, each fed by the one before; itself, if it is none."""
+        return (self,)
+
     def macs_nonpad(self, *inputs: Any, **_: Any) -> Size:
         """The MACs without the products whose input factor is a padded zero."""
         return self.cost(*inputs).macs

@@ -37,6 +37,9 @@ class DepthwiseConv(Layer, name="depthwise_conv"):
     def weights(self, x: Shape) -> Mapping[str, Weight]:
         return self._conv(x).weights(x)
 
+    def parts(self, x: Shape) -> tuple[Layer, ...]:
+        return (self._conv(x),)
+
     def cost(self, x: Shape) -> Cost:
         return self._conv(x).cost(x)
 
@@ -101,6 +104,9 @@ class SeparableConv(Layer, name="separable_conv"):
             "pointwise_weight": own["weight"],
             **({"bias": own["bias"]} if self.bias else {}),
         }
+
+    def parts(self, x: Shape) -> tuple[Layer, ...]:
+        return (*self._depthwise.parts(x), self._pointwise)
 
     def cost(self, x: Shape) -> Cost:
         pointwise = self._pointwise.cost(self._depthwise.output_shape(x))

@@ -18,6 +18,8 @@ from convcalc.view import Reach
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from convcalc.conventions.convention import Bridge
+
 JSON_VERSION = 1
 _OPEN = Reach(None, None, None)
 """A receptive field that depends on a symbol."""
@@ -137,6 +139,22 @@ class Report:
             Reach(size, size, 0) if field is None else field.reach or _OPEN
             for field, size in zip(fields, sizes, strict=True)
         )
+
+    def convention(self, name: str) -> Bridge:
+        """The figure that a counter prints for this network, term by term from the MACs.
+
+        Args:
+            name: macs, flops, exact, or a counter: thop, fvcore …; see `convention_names` in
+                `convcalc.conventions`.
+
+        Raises:
+            UsageError: there is no such convention.
+        """
+        from convcalc.conventions import convention
+        from convcalc.conventions.convention import Bridge
+
+        with collector_paused():
+            return Bridge(convention(name), self.graph)
 
     @property
     def notes(self) -> list[str]:

@@ -205,6 +205,21 @@ def render(
     return Rendered(table.rows(depth, fold, error))
 
 
+def heading(report: Report, width: int | None) -> list[list[Piece]]:
+    """The lines that say which network this is, an empty one after them."""
+    shapes = ", ".join(
+        (f"{node.name} " if len(report.graph.inputs) > 1 else "") + show_shape(node.shape)
+        for node in report.graph.inputs
+    )
+    count = len(report.graph.nodes)
+    about = f"  input {shapes}, {count:,} layer{'' if count == 1 else 's'}"
+    rows: list[list[Piece]] = [[(report.title, "title"), (about, "faint")]]
+    if report.source:
+        rows.extend([(line, "faint")] for line in wrapped(report.source, width))
+    rows.append([])
+    return rows
+
+
 class _Table:
     def __init__(self, report: Report, columns: list[Column], width: int | None) -> None:
         self.report = report
@@ -220,7 +235,7 @@ class _Table:
         layout = _Layout(self.columns, found, self.report.totals, self.width, label_width)
         label_width = layout.label_width
 
-        rows = self._heading()
+        rows = heading(self.report, self.width)
         rows.append(layout.row([("Layer".ljust(label_width), "header")], layout.titles, "header"))
         line = [("─" * layout.full_width, "faint")]
         rows.append(line)
@@ -237,23 +252,9 @@ class _Table:
         if any(line.hides for line in found):
             notes.append("Modules hold more: --depth N shows more levels, --all every layer.")
         for note in notes:
-            rows.extend([(text, "faint")] for text in _wrapped(note, self.width))
+            rows.extend([(text, "faint")] for text in wrapped(note, self.width))
         rows.append([])
         rows.extend(self._footer())
-        return rows
-
-    def _heading(self) -> list[list[Piece]]:
-        report = self.report
-        shapes = ", ".join(
-            (f"{node.name} " if len(report.graph.inputs) > 1 else "") + show_shape(node.shape)
-            for node in report.graph.inputs
-        )
-        count = len(report.graph.nodes)
-        about = f"  input {shapes}, {count:,} layer{'' if count == 1 else 's'}"
-        rows: list[list[Piece]] = [[(report.title, "title"), (about, "faint")]]
-        if report.source:
-            rows.extend([(line, "faint")] for line in _wrapped(report.source, self.width))
-        rows.append([])
         return rows
 
     def _footer(self) -> list[list[Piece]]:
@@ -277,7 +278,7 @@ class _Table:
         text.extend(part for part in (self._smallest(), self._closed_form()) if part)
         rows: list[list[Piece]] = []
         for paragraph in text:
-            for line in _wrapped(paragraph, self.width):
+            for line in wrapped(paragraph, self.width):
                 rows.append([(line, "")])
         return rows
 
@@ -393,7 +394,8 @@ def _cut(label: list[Piece], width: int) -> list[Piece]:
     return [*label[:i], (text[:kept] + "…", style), *label[i + 1 :]]
 
 
-def _wrapped(text: str, width: int | None, indent: str = "  ") -> Iterable[str]:
+def wrapped(text: str, width: int | None, indent: str = "  ") -> Iterable[str]:
+    """A paragraph as lines of at most `width`, all but the first indented."""
     if width is None or len(text) <= width:
         return [text]
     import textwrap
@@ -422,8 +424,8 @@ def listing(
         over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
         widths[flexible] = max(20, widths[flexible] - max(0, over))
 
-    def wrapped(cells: Sequence[str], styles: Sequence[str]) -> Iterable[list[Piece]]:
-        parts = list(_wrapped(cells[flexible], widths[flexible], indent=""))
+    def folded(cells: Sequence[str], styles: Sequence[str]) -> Iterable[list[Piece]]:
+        parts = list(wrapped(cells[flexible], widths[flexible], indent=""))
         for k, part in enumerate(parts):
             texts = [part if i == flexible else "" if k else c for i, c in enumerate(cells)]
             pieces: list[Piece] = []
@@ -432,8 +434,8 @@ def listing(
                 pieces.append((_GAP + text if i else text, style))
             yield pieces
 
-    head = list(wrapped(titles, ["header"] * len(titles)))
+    head = list(folded(titles, ["header"] * len(titles)))
     full = sum(widths) + len(_GAP) * (len(widths) - 1)
     styles = ["module", *([""] * (len(titles) - 1))]
-    body = [line for cells in rows for line in wrapped(cells, styles)]
+    body = [line for cells in rows for line in folded(cells, styles)]
     return Rendered([*head, [("─" * full, "faint")], *body])

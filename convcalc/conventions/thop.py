@@ -1,0 +1,84 @@
+"""thop, or pytorch-OpCounter, version 0.1.1.post2209072238.
+
+Hooks on modules of the very types in `register_hooks`, thop/profile.py:21; the formulas are in
+thop/vision/basic_hooks.py and calc_func.py. A function has no hook and counts 0, and so does a
+module of a derived type, as torchvision's LayerNorm2d: a spec marks both as functional.
+
+An adaptive average pooling is computed in floating point, as ⌊(input/output + 1)·outputs⌋; exactly
+it is the inputs and the outputs, and for no size tried did the two differ.
+"""
+
+from convcalc.conventions.convention import (
+    ACTIVATIONS,
+    MERGES,
+    MOVES,
+    NORMS,
+    POOLS,
+    PRODUCTS,
+    SOFTMAXES,
+    Convention,
+    Rule,
+    affine,
+    beyond_transposed,
+    inputs,
+    macs,
+    outputs,
+    plain,
+    upsampling,
+)
+from convcalc.graph import Operation
+
+
+def _inputs_and_outputs(op: Operation) -> object:
+    return inputs(op) + outputs(op)
+
+
+def _softmax(op: Operation) -> object:
+    """3n − 1 for a row of n elements: n exps, n − 1 adds, n divisions."""
+    return 2 * inputs(op) + op.cost.compares  # the layer compares n − 1 times a row
+
+
+_NORMS = "batch_norm instance_norm layer_norm"
+
+THOP = Convention(
+    name="thop",
+    unit="MAC",
+    version="thop 0.1.1.post2209072238",
+    evidence="measured",
+    why="Hooks on modules: what the source calls as a function is not seen. Norms and average "
+    "pooling are added; bias, activations and max pooling are not.",
+    rules=(
+        Rule("convolution or linear as a function: not seen", PRODUCTS, -1, macs,
+             called="function"),
+        # calculate_conv2d_flops, calc_func.py:28
+        Rule(
+            "transposed convolution, at every output", "conv_transpose", 1, beyond_transposed,
+            called="module",
+        ),
+        # count_normalization, basic_hooks.py:60
+        Rule("{kinds}, {n} per element", _NORMS, 4, inputs, affine, "module"),
+        Rule("{kinds} without affine, {n} per element", _NORMS, 2, inputs, plain, "module"),
+        # count_adap_avgpool, basic_hooks.py:114
+        Rule("pooling", "adaptive_avg_pool global_avg_pool", 1, _inputs_and_outputs,
+             called="module"),
+        # count_avgpool, basic_hooks.py:106
+        Rule("average pooling, {n} per output", "avg_pool", 1, outputs, called="module"),
+        # count_prelu, basic_hooks.py:82
+        Rule("{kinds}, {n} per element", "prelu", 1, inputs, called="module"),
+        # count_softmax, basic_hooks.py:98
+        Rule("softmax, 3·n − 1 for n elements", "softmax", 1, _softmax, called="module"),
+        # calculate_upsample, calc_func.py:75; trilinear is 0, with a warning (basic_hooks.py:125)
+        Rule("nearest upsampling, {n} per output", "upsample", 1, outputs,
+             upsampling("nearest", 1, 2, 3), "module"),
+        Rule("linear upsampling, {n} per output", "upsample", 5, outputs,
+             upsampling("linear", 1), "module"),
+        Rule("bilinear upsampling, {n} per output", "upsample", 11, outputs,
+             upsampling("linear", 2), "module"),
+        Rule("bicubic upsampling, {n} per output", "upsample", 259, outputs,
+             upsampling("cubic", 2), "module"),
+        # PyTorch has cubic interpolation over two axes only
+        Rule("", "upsample", where=upsampling("cubic", 1, 3), called="module"),
+    ),
+    zero=f"{ACTIVATIONS} {SOFTMAXES} {POOLS} {MERGES} {MOVES} {NORMS} "
+    "local_response_norm mean scale",
+)  # fmt: skip

@@ -1,0 +1,134 @@
+"""Bridges from the multiply–accumulates to what counters print, as text and as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from convcalc.conventions.convention import MACS_LABEL
+from convcalc.dim import Dim, Size
+from convcalc.report.report import JSON_VERSION, plain
+from convcalc.report.terminal import Rendered, heading, wrapped
+
+if TYPE_CHECKING:
+    from convcalc.conventions.convention import Bridge, Term
+    from convcalc.report.report import Report
+
+_INDENT = "  "
+
+
+def render_bridges(report: Report, bridges: Iterable[Bridge], width: int | None = None) -> Rendered:
+    """The figure of each counter, why it differs, and the bridge to it, under one heading."""
+    rows = heading(report, width)
+    for i, bridge in enumerate(bridges):
+        if i:
+            rows.append([])
+        least = "≥ " if bridge.is_lower_bound else ""
+        rows.append(
+            [(bridge.name, "module"), (f"  {least}{bridge.total:,} {bridge.unit}", "total")]
+        )
+        for line in wrapped(_about(bridge), _narrower(width), indent=""):
+            rows.append([(f"{_INDENT}{line}", "faint")])
+        if bridge.unknown:
+            text = f"A lower bound: no source says how it counts {', '.join(bridge.unknown)}."
+            for line in wrapped(text, _narrower(width), indent=""):
+                rows.append([(f"{_INDENT}{line}", "failed")])
+        for line in _filled(_pieces(bridge), _narrower(width)):
+            rows.append([(f"{_INDENT}{line}", "")])
+    return Rendered(rows)
+
+
+def equation(bridge: Bridge) -> str:
+    """The bridge on one line: a (conv + linear) + b (batch norm, 4 per element) = c = what …."""
+    return " ".join(_pieces(bridge))
+
+
+def bridges_to_dict(report: Report, bridges: Sequence[Bridge]) -> dict[str, Any]:
+    """The bridges as `reconcile --format json` prints them; `layers` has what each layer adds."""
+    values = {bridge.name: bridge.rows for bridge in bridges}
+    return {
+        "convcalc": JSON_VERSION,
+        "name": report.name,
+        "variables": {name: plain(value) for name, value in report.variables.items()},
+        "conventions": [
+            {
+                "name": bridge.name,
+                "unit": bridge.unit,
+                "version": bridge.version,
+                "evidence": bridge.evidence,
+                "measured": bridge.measured,
+                "why": bridge.why,
+                "total": plain(bridge.total),
+                "lower_bound": bridge.is_lower_bound,
+                "unknown": list(bridge.unknown),
+                "terms": [
+                    {name: plain(value) for name, value in term._asdict().items()}
+                    for term in bridge.terms
+                ],
+            }
+            for bridge in bridges
+        ],
+        "layers": [
+            {
+                "name": row.name,
+                "type": row.type,
+                **{name: plain(rows[i].value) for name, rows in values.items()},
+            }
+            for i, row in enumerate(report.rows)
+        ],
+    }
+
+
+def _about(bridge: Bridge) -> str:
+    """What counts here, how that is known, and why the figure differs."""
+    if bridge.evidence == "defined":
+        return bridge.why
+    return f"{bridge.version}, {bridge.evidence}. {bridge.why}"
+
+
+def _pieces(bridge: Bridge) -> Iterator[str]:
+    """The terms, the total and what it is: what a line may break between."""
+    sign = ""
+    for term in bridge.terms:
+        amount = _amount(term)
+        if amount.startswith("−") and sign:
+            sign, amount = "− ", amount[1:]
+        yield f"{sign}{amount} ({term.label})"
+        sign = "+ "
+    if not bridge.terms:
+        yield "0"
+    yield f"= {bridge.total:,}"
+    prints = "prints" if bridge.measured else "would print"
+    what = bridge.name if bridge.evidence == "defined" else f"what {bridge.name} {prints}"
+    yield f"{'≤' if bridge.is_lower_bound else '='} {what}"
+
+
+def _amount(term: Term) -> str:
+    """A term's value; of the MACs, as factor · MACs. A minus stands in front."""
+    if term.label == MACS_LABEL and term.factor != 1:
+        return f"{term.factor} · {_factor(term.elements)}"
+    value: Any = term.value
+    if term.factor < 0 or (not isinstance(value, Dim) and value < 0):
+        return f"−{_factor(-value)}"
+    return _factor(value)
+
+
+def _factor(value: Size) -> str:
+    text = f"{value:,}"
+    return f"({text})" if isinstance(value, Dim) and len(value.terms) > 1 else text
+
+
+def _filled(pieces: Iterable[str], width: int | None) -> Iterator[str]:
+    """The pieces on as few lines as hold them; a piece that is wider than a line stays whole."""
+    line = ""
+    for piece in pieces:
+        if line and width is not None and len(line) + 1 + len(piece) > width:
+            yield line
+            line = piece
+        else:
+            line = f"{line} {piece}" if line else piece
+    yield line
+
+
+def _narrower(width: int | None) -> int | None:
+    return None if width is None else width - len(_INDENT)
