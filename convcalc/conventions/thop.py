@@ -4,9 +4,13 @@ Hooks on modules of the very types in `register_hooks`, thop/profile.py:21; the 
 thop/vision/basic_hooks.py and calc_func.py. A function has no hook and counts 0, and so does a
 module of a derived type, as torchvision's LayerNorm2d: a spec marks both as functional.
 
-An adaptive average pooling is computed in floating point, as ⌊(input/output + 1)·outputs⌋; exactly
-it is the inputs and the outputs, and for no size tried did the two differ.
+An adaptive average pooling is computed in floating point, as ⌊(Π input/output + 1)·outputs⌋, which
+may be one less than the inputs and outputs that it is exactly; the bridge says so. Symbolic figures
+are exact.
 """
+
+import math
+from typing import Any
 
 from convcalc.conventions.convention import (
     ACTIVATIONS,
@@ -26,11 +30,21 @@ from convcalc.conventions.convention import (
     plain,
     upsampling,
 )
+from convcalc.dim import Dim
 from convcalc.graph import Operation
 
 
-def _inputs_and_outputs(op: Operation) -> object:
+def _inputs_and_outputs(op: Operation) -> Any:
     return inputs(op) + outputs(op)
+
+
+def _lost_to_rounding(op: Operation) -> Any:
+    """What count_adap_avgpool loses where input/output is no double; 0 for symbolic sizes."""
+    x, y = op.inputs[0], op.output_shape
+    if any(isinstance(size, Dim) for size in (*x, *y)):
+        return 0
+    kernel = math.prod(n / m for n, m in zip(x[2:], y[2:], strict=True))
+    return _inputs_and_outputs(op) - int((kernel + 1) * outputs(op))
 
 
 def _softmax(op: Operation) -> object:
@@ -60,6 +74,8 @@ THOP = Convention(
         Rule("{kinds} without affine, {n} per element", _NORMS, 2, inputs, plain, "module"),
         # count_adap_avgpool, basic_hooks.py:114
         Rule("pooling", "adaptive_avg_pool global_avg_pool", 1, _inputs_and_outputs,
+             called="module"),
+        Rule("pooling: lost to rounding", "adaptive_avg_pool", -1, _lost_to_rounding,
              called="module"),
         # count_avgpool, basic_hooks.py:106
         Rule("average pooling, {n} per output", "avg_pool", 1, outputs, called="module"),
