@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcalc.conventions.convention import MACS_LABEL
 from convcalc.dim import Dim, Size
 from convcalc.report.report import JSON_VERSION, plain
-from convcalc.report.terminal import Rendered, heading, wrapped
+from convcalc.report.terminal import Rendered, heading, outside_brackets, wrapped
 
 if TYPE_CHECKING:
     from convcalc.conventions.convention import Bridge, Term
@@ -49,6 +49,7 @@ def bridges_to_dict(report: Report, bridges: Sequence[Bridge]) -> dict[str, Any]
     return {
         "convcalc": JSON_VERSION,
         "name": report.name,
+        "inputs": {str(node.name): plain(node.shape) for node in report.graph.inputs},
         "variables": {name: plain(value) for name, value in report.variables.items()},
         "conventions": [
             {
@@ -115,7 +116,7 @@ def _amount(term: Term) -> str:
 
 def _factor(value: Size) -> str:
     text = f"{value:,}"
-    return f"({text})" if isinstance(value, Dim) and len(value.terms) > 1 else text
+    return f"({text})" if " " in outside_brackets(text) else text
 
 
 def _filled(pieces: Iterable[str], width: int | None) -> Iterator[str]:

@@ -116,10 +116,15 @@ def shape(sizes: Shape) -> str:
 
 def _factor(size: Size) -> str:
     text = f"{size}"
-    outside = text
-    while outside != (outside := _BRACKETED.sub("", outside)):
-        pass
+    outside = outside_brackets(text)
     return f"({text})" if " " in outside or "·" in outside else text
+
+
+def outside_brackets(text: str) -> str:
+    """A formula without what stands in brackets: H − 2 is a sum, ⌊(H − 2)/2⌋ is none."""
+    while text != (text := _BRACKETED.sub("", text)):
+        pass
+    return text
 
 
 def bar(part: Size, whole: Size, cells: int = _BAR_CELLS) -> str:
