@@ -198,6 +198,8 @@ def test_what_no_source_tells_is_no_zero() -> None:
     shown = "\n".join(render_bridges(convcalc.loads(text).summarize(), [bridge]).plain())
     assert "netscope  ≥ 720 operations" in shown
     assert "A lower bound: no source says how it counts gelu, mish." in shown
+    planes = convcalc.loads("{input: [4, 6, 6], layers: [layer_norm: {axes: [1, 2]}]}").summarize()
+    assert planes.convention("onnx-tool").unknown == ("layer_norm",)
     scale = convcalc.loads("{input: [4, 6, 6], layers: [scale]}").summarize()
     assert scale.convention("torchinfo").unknown == ("scale",)
 

@@ -69,7 +69,8 @@ class Convention:
         why: how it differs from the multiply–accumulates, in a sentence or two.
         macs: what a multiply–accumulate counts; 0 where the figure is of something else.
         rules: what is added.
-        zero: the kinds of layers for which it is known that nothing else is added.
+        zero: the kinds of layers for which it is known that nothing is added where no rule holds;
+            a layer of another kind, for which none holds, is not known how to count.
         averaged: whether the multiply–accumulates are divided by the batch, too.
     """
 
@@ -90,26 +91,28 @@ class Convention:
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Rule]]:
-        found: dict[str, list[Rule]] = {kind: [] for kind in self.zero.split()}
+        found: defaultdict[str, list[Rule]] = defaultdict(list)
         for rule in self.rules:
             for kind in rule.kinds.split():
-                found.setdefault(kind, []).append(rule)
-        return found
+                found[kind].append(rule)
+        return dict(found)
+
+    @cached_property
+    def _zero(self) -> frozenset[str]:
+        return frozenset(self.zero.split())
 
     def rules_for(self, operation: Operation, functional: bool) -> list[Rule] | None:
         """The rules that hold for a layer; None where no source says how it is counted."""
-        if ALL in self._by_kind:
-            return self._by_kind[ALL]
-        rules = self._by_kind.get(operation.layer.name)
-        if rules is None:
-            return None
+        kind = operation.layer.name
         holding = [
             rule
-            for rule in rules
+            for rule in (*self._by_kind.get(kind, ()), *self._by_kind.get(ALL, ()))
             if rule.called != ("module" if functional else "function")
             and (rule.where is None or rule.where(operation))
         ]
-        return None if any(rule.of is None for rule in holding) else holding
+        if any(rule.of is None for rule in holding):
+            return None
+        return holding if holding or not self._zero.isdisjoint((kind, ALL)) else None
 
 
 class Term(NamedTuple):

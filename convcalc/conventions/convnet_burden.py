@@ -40,5 +40,5 @@ CONVNET_BURDEN = Convention(
         Rule("local response norm, {n} per output", "local_response_norm", 1, outputs),
         Rule("its common factors", "local_response_norm", 1, _common_factors),
     ),
-    zero="batch_norm concat crop dropout flatten permute reshape softmax",
+    zero=f"{PRODUCTS} batch_norm concat crop dropout flatten permute reshape softmax",
 )

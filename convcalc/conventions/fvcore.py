@@ -58,7 +58,7 @@ FVCORE = Convention(
              upsampling("linear", 2)),
     ),
     zero=f"{PRODUCTS} {ACTIVATIONS} {SOFTMAXES} {POOLS} {MERGES} {MOVES} "
-    "local_response_norm mean scale",
+    "local_response_norm mean scale upsample",
 )  # fmt: skip
 
 FVCORE_ACTIVATIONS = Convention(

@@ -109,5 +109,5 @@ ONNX_TOOL = Convention(
         Rule("cubic upsampling, {n} per output", "upsample", 8, outputs,
              upsampling("cubic", 1, 2, 3)),
     ),
-    zero=MOVES,
+    zero=f"{PRODUCTS} {MOVES} upsample",
 )  # fmt: skip

@@ -5,14 +5,20 @@ ptflops/pytorch_ops.py:271, whose sum is divided by the batch (pytorch_engine.py
 of functions, FUNCTIONAL_MAPPING :422, which are not divided (:91). A module that calls a patched
 function, as nn.ReLU does, counts in both. nn.ReLU6 calls F.hardtanh, and F.linear and the
 convolutions are not patched. Only calls by the names torch.add, Tensor.mul … are seen
-(TENSOR_OPS_MAPPING :453): the operators + and ·, which networks use, are not.
+(TENSOR_OPS_MAPPING :453): the operators + and ·, which networks use, are not. Modules of derived
+types are missed, as by thop.
 
 Upsampling's hook takes the first sample for the batch (:21), and one of a fractional scale counts
 input·scale^d (:351) instead of the outputs, which is the same where that is whole.
 
 `ptflops-aten`, backend aten: the calls of six of aten's operators, ptflops/aten_ops.py:109, module
-or function alike, for the whole batch.
+or function alike, for the whole batch. A linear layer over more than one axis comes with its bias
+as one of them where its input is contiguous in memory, and without where it is not, as right after
+a permute. No spec knows that: the bias is counted.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 from convcalc.conventions.convention import (
     ACTIVATIONS,
@@ -39,8 +45,14 @@ def _outputs_of_a_sample(op: Operation) -> object:
     return outputs(op) // op.inputs[0][0]
 
 
-def _hook(label: str, kinds: str, n: int, of: object, where: object = None) -> Rule:
-    return Rule(label, kinds, n, of, where, "module", averaged=True)  # type: ignore[arg-type]
+def _hook(
+    label: str,
+    kinds: str,
+    n: int,
+    of: Callable[[Operation], Any],
+    where: Callable[[Operation], bool] | None = None,
+) -> Rule:
+    return Rule(label, kinds, n, of, where, "module", averaged=True)
 
 
 _AFFINE_NORMS = "batch_norm group_norm instance_norm"
@@ -77,7 +89,7 @@ PTFLOPS = Convention(
         Rule("local response norm, {n} per element", "local_response_norm", 3, inputs),
         Rule("the pooling in it, {n} per input element", "local_response_norm", 1, lrn_pooled),
     ),
-    zero=f"{ACTIVATIONS} {SOFTMAXES} {MERGES} {MOVES} {NORMS} mean scale",
+    zero=f"{PRODUCTS} {NORMS} {ACTIVATIONS} {SOFTMAXES} {MERGES} {MOVES} mean scale",
     averaged=True,
 )  # fmt: skip
 
@@ -91,6 +103,6 @@ PTFLOPS_ATEN = Convention(
         # conv_flop_count, aten_ops.py:71; addmm_flop :36, as which linear arrives with a bias
         Rule("bias, {n} per output", PRODUCTS, 1, outputs, biased),
     ),
-    zero=f"{NORMS} {ACTIVATIONS} {SOFTMAXES} {POOLS} {MERGES} {MOVES} "
+    zero=f"{PRODUCTS} {NORMS} {ACTIVATIONS} {SOFTMAXES} {POOLS} {MERGES} {MOVES} "
     "local_response_norm mean scale upsample",
 )

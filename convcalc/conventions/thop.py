@@ -1,8 +1,9 @@
 """thop, or pytorch-OpCounter, version 0.1.1.post2209072238.
 
 Hooks on modules of the very types in `register_hooks`, thop/profile.py:21; the formulas are in
-thop/vision/basic_hooks.py and calc_func.py. A function has no hook and counts 0, and so does a
-module of a derived type, as torchvision's LayerNorm2d: a spec marks both as functional.
+thop/vision/basic_hooks.py and calc_func.py. A function has no hook and counts 0. So does a module
+of a derived type, which no spec knows unless it marks it as functional: ConvNeXt's LayerNorm2d is
+marked; the Conv3DSimple of torchvision's R3D-18 is not, and thop misses those convolutions.
 
 An adaptive average pooling is computed in floating point, as ⌊(Π input/output + 1)·outputs⌋, which
 may be one less than the inputs and outputs that it is exactly; the bridge says so. Symbolic figures
@@ -95,6 +96,6 @@ THOP = Convention(
         # PyTorch has cubic interpolation over two axes only
         Rule("", "upsample", where=upsampling("cubic", 1, 3), called="module"),
     ),
-    zero=f"{ACTIVATIONS} {SOFTMAXES} {POOLS} {MERGES} {MOVES} {NORMS} "
-    "local_response_norm mean scale",
+    zero=f"{PRODUCTS} {NORMS} {ACTIVATIONS} {SOFTMAXES} {POOLS} {MERGES} {MOVES} "
+    "local_response_norm mean scale upsample",
 )  # fmt: skip

@@ -39,7 +39,7 @@ def _bias_per_sample(op: Operation) -> object:
 _MODULE_NORMS = "batch_norm group_norm instance_norm"
 _ZERO = (
     f"{PRODUCTS} {NORMS} {ACTIVATIONS} {SOFTMAXES} {POOLS} {MERGES} {MOVES} "
-    "local_response_norm mean upsample"
+    "local_response_norm mean scale upsample"
 )
 _OWN_MODULE = Rule("", "scale", called="module")
 """A factor with a module of its own counts if it is named weight, which no spec says."""
