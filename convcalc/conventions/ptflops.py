@@ -80,11 +80,11 @@ PTFLOPS = Convention(
         _hook("upsampling as a module, {n} per output of one sample", "upsample", 1,
               _outputs_of_a_sample),
         # _numel_functional_flops_hook :347, _interpolate_functional_flops_hook :351
-        Rule("the function of {kinds}, {n} per element", "elu gelu prelu relu silu", 1, inputs),
-        Rule("the function of {kinds}, {n} per element", "relu6", 1, inputs, called="function"),
-        Rule("the function of pooling, {n} per input element", POOLS, 1, inputs),
-        Rule("the function of upsampling, {n} per output", "upsample", 1, outputs),
-        Rule("the function of {kinds}, {n} per element", "softmax", 1, inputs),
+        Rule("F.{kinds}, {n} per element", "elu gelu prelu relu silu", 1, inputs),
+        Rule("F.{kinds}, {n} per element", "relu6", 1, inputs, called="function"),
+        Rule("pooling functions, {n} per input element", POOLS, 1, inputs),
+        Rule("F.interpolate, {n} per output", "upsample", 1, outputs),
+        Rule("F.{kinds}, {n} per element", "softmax", 1, inputs),
         # F.local_response_norm calls Tensor.mul twice, Tensor.add and an average pooling
         Rule("local response norm, {n} per element", "local_response_norm", 3, inputs),
         Rule("the pooling in it, {n} per input element", "local_response_norm", 1, lrn_pooled),
