@@ -21,7 +21,7 @@ import pytest
 
 import convcalc
 from convcalc.conventions import convention, convention_names
-from convcalc.conventions.convention import Bridge, parts
+from convcalc.conventions.rules import Bridge, parts
 from convcalc.dim import Dim
 from convcalc.errors import UsageError
 from convcalc.layers import layer_class, layer_names
@@ -186,6 +186,24 @@ def test_every_kind_of_layer_is_decided(kind: str, functional: str) -> None:
             known = convention(name).rules_for(part, functional == "true") is not None
             open_to_it = functional == "false" and kind in UNKNOWN.get(name, ())
             assert known is not open_to_it, f"{name} says nothing about {kind}"
+
+
+@pytest.mark.parametrize("kind", sorted(layer_names()))
+def test_every_kind_of_layer_is_counted_with_symbols_too(kind: str) -> None:
+    layer = layer_class(kind)
+    entry = layer.example if ":" in layer.example else f"{layer.example}: "
+    text = f"input: {layer.example_input}\nlayers:\n  - {entry}\n"
+    symbolic = convcalc.loads(text)
+    values = {"N": 2, "C": 64, "H": 64, "W": 96}
+    own = {key: value for key, value in values.items() if key in layer.example_input}
+    numbers = convcalc.loads(f"{text}variables: {json.dumps(own)}\n", N=2)
+    for name in convention_names():
+        found = symbolic.summarize(symbolic="N").convention(name).total
+        due = numbers.summarize().convention(name).total
+        if isinstance(found, Dim):
+            found = found.evaluate(**{key: values[key] for key in found.symbols})
+        rounding = (0, 1) if name == "thop" and kind == "adaptive_avg_pool" else (0,)
+        assert found - due in rounding
 
 
 def test_what_no_source_tells_is_no_zero() -> None:

@@ -10,7 +10,7 @@ import importlib
 import os
 from functools import cache
 
-from convcalc.conventions.convention import EVIDENCE, Convention
+from convcalc.conventions.rules import EVIDENCE, Convention
 from convcalc.errors import UsageError, did_you_mean
 
 
@@ -19,7 +19,7 @@ def _conventions() -> dict[str, Convention]:
     """All conventions by name: our own, then those measured, then those only read."""
     found: list[Convention] = []
     for file in sorted(os.listdir(os.path.dirname(__file__))):
-        if file.endswith(".py") and file not in ("__init__.py", "convention.py"):
+        if file.endswith(".py") and file not in ("__init__.py", "rules.py"):
             module = importlib.import_module(f"{__name__}.{file.removesuffix('.py')}")
             found.extend(item for item in vars(module).values() if isinstance(item, Convention))
     found.sort(key=lambda convention: EVIDENCE.index(convention.evidence))

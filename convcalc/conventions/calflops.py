@@ -8,8 +8,10 @@ many positions as the *convolution* of that kernel would have. Upsampling (:229)
 if it has a scale, whose power is computed and dropped, and one sample's positions if it has a size.
 """
 
+from typing import Any
+
 from convcalc import arith
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     ACTIVATIONS,
     MERGES,
     MOVES,
@@ -29,25 +31,35 @@ from convcalc.conventions.convention import (
 from convcalc.graph import Operation
 from convcalc.layer import windows
 from convcalc.layers.conv_transpose import ConvTranspose
+from convcalc.view import Window
 
 
-def _missing_groups(op: Operation) -> object:
+def _missing_groups(op: Operation) -> Any:
     """The MACs that dividing the outputs of a transposed convolution by the groups twice loses."""
-    layer = op.layer
-    assert isinstance(layer, ConvTranspose)
+    layer, x = _transposed(op), op.inputs[0]
     own = layer.out_channels // layer.groups
-    return op.cost.macs - op.cost.macs // own * (own // layer.groups)
+    taps = arith.product(w.kernel for w in _windows(op))
+    return arith.product(x) * taps * (own - own // layer.groups)
 
 
-def _transposed_bias(op: Operation) -> object:
-    layer, x = op.layer, op.inputs[0]
-    assert isinstance(layer, ConvTranspose)
-    found = windows(x[2:], layer.kernel, layer.stride, layer.padding, layer.dilation)
+def _transposed_bias(op: Operation) -> Any:
+    layer, x = _transposed(op), op.inputs[0]
     positions = arith.product(
         arith.window_out(n, w.kernel, w.stride, 2 * w.before, w.dilation)
-        for n, w in zip(x[2:], found, strict=True)
+        for n, w in zip(x[2:], _windows(op), strict=True)
     )
     return x[0] * (layer.out_channels // layer.groups) * positions
+
+
+def _transposed(op: Operation) -> ConvTranspose:
+    assert isinstance(op.layer, ConvTranspose)
+    return op.layer
+
+
+def _windows(op: Operation) -> tuple[Window, ...]:
+    """The windows of the convolution that a transposed one transposes."""
+    layer = _transposed(op)
+    return windows(op.inputs[0][2:], layer.kernel, layer.stride, layer.padding, layer.dilation)
 
 
 def positions(op: Operation) -> object:

@@ -4,7 +4,7 @@ It runs a MatConvNet model and adds up its layers; one that it does not know sto
 """
 
 from convcalc import arith
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     PRODUCTS,
     Convention,
     Rule,

@@ -5,7 +5,7 @@ interpolation (_upsample_flops_compute), which multiplies its input by the scale
 """
 
 from convcalc.conventions.calflops import FUNCTIONS, ZERO, positions, scaled, sized
-from convcalc.conventions.convention import Convention, Rule, outputs
+from convcalc.conventions.rules import Convention, Rule, outputs
 
 DEEPSPEED = Convention(
     name="deepspeed",

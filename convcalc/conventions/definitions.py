@@ -1,6 +1,6 @@
 """Conventions by definition: the multiply–accumulates, twice that, and every operation."""
 
-from convcalc.conventions.convention import ALL, Convention, Rule
+from convcalc.conventions.rules import ALL, Convention, Rule
 from convcalc.graph import Operation
 
 

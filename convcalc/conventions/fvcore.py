@@ -8,7 +8,7 @@ The average over the spatial axes is counted where it is adaptive_avg_pool2d. Wh
 source takes `x.mean([2, 3])`, the spec says `mean`, which has no handle.
 """
 
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     ACTIVATIONS,
     MERGES,
     MOVES,

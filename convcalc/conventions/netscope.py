@@ -7,7 +7,7 @@ that the network has.
 """
 
 from convcalc import arith
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     PRODUCTS,
     Convention,
     Rule,

@@ -7,7 +7,7 @@ writes as several nodes with no one formula (GELU, SELU, Mish) is left open.
 """
 
 from convcalc import arith
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     MOVES,
     PRODUCTS,
     Convention,

@@ -20,7 +20,7 @@ a permute. No spec knows that: the bias is counted.
 from collections.abc import Callable
 from typing import Any
 
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     ACTIVATIONS,
     MERGES,
     MOVES,

@@ -13,7 +13,7 @@ are exact.
 import math
 from typing import Any
 
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     ACTIVATIONS,
     MERGES,
     MOVES,

@@ -6,7 +6,7 @@ multiply–accumulate as 2, the bias not at all (mm_flop :160, addmm_flop :172, 
 A transposed convolution is counted over its input.
 """
 
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     ACTIVATIONS,
     MERGES,
     MOVES,

@@ -7,7 +7,7 @@ batch norm 2·C a sample, a transposed convolution at every output; what is call
 no module. torchvision's LayerNorm2d, a module that calls F.layer_norm, is functional in specs.
 """
 
-from convcalc.conventions.convention import (
+from convcalc.conventions.rules import (
     ACTIVATIONS,
     MERGES,
     MOVES,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from convcalc.conventions.convention import MACS_LABEL
+from convcalc.conventions.rules import MACS_LABEL
 from convcalc.dim import Dim, Size
 from convcalc.report.report import JSON_VERSION, plain
 from convcalc.report.terminal import Rendered, heading, outside_brackets, wrapped
 
 if TYPE_CHECKING:
-    from convcalc.conventions.convention import Bridge, Term
+    from convcalc.conventions.rules import Bridge, Term
     from convcalc.report.report import Report
 
 _INDENT = "  "

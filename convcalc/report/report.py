@@ -18,7 +18,7 @@ from convcalc.view import Reach
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from convcalc.conventions.convention import Bridge
+    from convcalc.conventions.rules import Bridge
 
 JSON_VERSION = 1
 _OPEN = Reach(None, None, None)
@@ -151,7 +151,7 @@ class Report:
             UsageError: there is no such convention.
         """
         from convcalc.conventions import convention
-        from convcalc.conventions.convention import Bridge
+        from convcalc.conventions.rules import Bridge
 
         with collector_paused():
             return Bridge(convention(name), self.graph)
