@@ -90,28 +90,10 @@ def sizes(shape: str) -> dict[str, int]:
     return {"N": n, **dict(zip(("T", "H", "W")[-len(spatial) :], spatial, strict=True))}
 
 
-TAKES_A_MEAN = ("mnasnet", "shufflenet")
-MEAN = "x.mean([2, 3])"
-
-
-def as_torchvision(name: str) -> Network:
-    """The network with the mean at its end that torchvision's has."""
-    if not name.startswith(TAKES_A_MEAN):
-        return loaded(name)
-    base = "mnasnet1_0" if name.startswith("mnasnet") else "shufflenet_v2_x1_0"
-    file = zoo_file(base)
-    assert file is not None
-    pooling = "{global_avg_pool: , functional: true}"
-    text = read_text(file)
-    assert text.count(pooling) == 1
-    own = {key: value for key, value in loaded(name).variables.items() if key != "N"}
-    return convcalc.loads(text.replace(pooling, "mean: [2, 3]"), **own)
-
-
 @pytest.mark.parametrize("row", NETWORKS, ids=lambda r: f"{r['model']}-{r['input']}")
 def test_networks_of_torchvision(row: dict[str, str]) -> None:
     model = row["model"]
-    report = as_torchvision(model).summarize(**sizes(row["input"]))
+    report = loaded(model).summarize(**sizes(row["input"]))
     due = {name: int(row[name]) for name in MEASURED}
     if model == "r3d_18":
         # its 3×3×3 convolutions are of a type of their own, which hooks by type do not see
@@ -119,17 +101,6 @@ def test_networks_of_torchvision(row: dict[str, str]) -> None:
         due["thop"] += unseen
         due["ptflops"] += unseen // sizes(row["input"])["N"]
     assert figures(report) == due
-
-
-@pytest.mark.parametrize("name", [n for n in zoo_names() if n.startswith(TAKES_A_MEAN)])
-def test_a_mean_is_no_pooling_to_those_that_patch_functions(name: str) -> None:
-    """The specs say global_avg_pool, as a function; torchvision's networks take x.mean([2, 3])."""
-    report, mean = loaded(name).summarize(), as_torchvision(name).summarize()
-    pooled = next(r for r in report.rows if r.type == "global_avg_pool").node.op.inputs[0]
-    elements = pooled[1] * pooled[2] * pooled[3]
-    for counter in MEASURED:
-        due = elements if counter in ("fvcore", "ptflops", "calflops") else 0
-        assert report.convention(counter).total - mean.convention(counter).total == due
 
 
 @pytest.mark.parametrize("row", LAYERS, ids=lambda r: f"{r['layer']} {r['called']} {r['input']}")
