@@ -16,7 +16,8 @@ PACKAGE = Path(convcalc.__file__).parent
 # from the ground up: a module imports those above it, never those below
 ORDER = [
     "errors", "notation", "program", "dim", "arith", "cost", "view", "fields", "layer", "layers",
-    "graph", "spec", "analysis", "conventions", "report", "network", "claims", "commands", "__main__",
+    "graph", "spec", "analysis", "conventions", "report", "network", "claims", "commands",
+    "__main__",
 ]  # fmt: skip
 
 
