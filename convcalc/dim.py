@@ -108,6 +108,10 @@ class Atom:
         """The symbols in it, some more than once."""
         raise NotImplementedError
 
+    def anatomy(self) -> tuple[str, tuple[Any, ...]]:
+        """What it is, `symbol`, `floor` or the name of a function, and what that is made of."""
+        raise NotImplementedError
+
 
 class Symbol(Atom):
     """An unknown size: a whole number of at least 1; or a multiplier: a fraction above 0."""
@@ -133,6 +137,9 @@ class Symbol(Atom):
 
     def symbols(self) -> Iterable[Symbol]:
         return (self,)
+
+    def anatomy(self) -> tuple[str, tuple[Any, ...]]:
+        return "symbol", (self.name,)
 
 
 class _Quotient(Atom):
@@ -228,6 +235,9 @@ class _Rounding(Atom):
     def symbols(self) -> Iterable[Symbol]:
         return _symbols(self.value)
 
+    def anatomy(self) -> tuple[str, tuple[Any, ...]]:
+        return "floor", (self.numerator, self.denominator)
+
 
 class _Call(Atom):
     """max, min or gcd of sizes that no rule decides."""
@@ -261,6 +271,9 @@ class _Call(Atom):
 
     def symbols(self) -> Iterable[Symbol]:
         return chain.from_iterable(map(_symbols, self.arguments))
+
+    def anatomy(self) -> tuple[str, tuple[Any, ...]]:
+        return self.function, self.arguments
 
 
 class Dim:

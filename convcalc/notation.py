@@ -33,9 +33,17 @@ class Notation(ABC):
     def power(self, base: str, exponent: int) -> str:
         """A factor, multiplied by itself."""
 
+    def ratio(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        """numerator / denominator; `simple` says of each whether it is a single factor."""
+        if denominator == "1":
+            return numerator
+        above = numerator if simple[0] else self.group(numerator)
+        below = denominator if simple[1] else self.group(denominator)
+        return f"{above}/{below}"
+
     @abstractmethod
     def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        """⌊numerator / denominator⌋; `simple` says of each whether it is a single factor."""
+        """⌊numerator / denominator⌋."""
 
     @abstractmethod
     def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
@@ -84,17 +92,10 @@ class _Text(Notation):
         return name
 
     def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        return f"⌊{self._ratio(numerator, denominator, simple)}⌋"
+        return f"⌊{self.ratio(numerator, denominator, simple)}⌋"
 
     def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        return f"⌈{self._ratio(numerator, denominator, simple)}⌉"
-
-    def _ratio(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        if denominator == "1":
-            return numerator
-        above = numerator if simple[0] else f"({numerator})"
-        below = denominator if simple[1] else f"({denominator})"
-        return f"{above}/{below}"
+        return f"⌈{self.ratio(numerator, denominator, simple)}⌉"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
         # 1,280 would read as two arguments
@@ -154,14 +155,14 @@ class _Latex(Notation):
             return name
         return rf"\mathit{{{name}}}".replace("_", r"\_")
 
+    def ratio(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
+        return numerator if denominator == "1" else rf"\frac{{{numerator}}}{{{denominator}}}"
+
     def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        return rf"\left\lfloor {self._ratio(numerator, denominator)} \right\rfloor"
+        return rf"\left\lfloor {self.ratio(numerator, denominator, simple)} \right\rfloor"
 
     def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        return rf"\left\lceil {self._ratio(numerator, denominator)} \right\rceil"
-
-    def _ratio(self, numerator: str, denominator: str) -> str:
-        return numerator if denominator == "1" else rf"\frac{{{numerator}}}{{{denominator}}}"
+        return rf"\left\lceil {self.ratio(numerator, denominator, simple)} \right\rceil"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:
         name = rf"\{function}"

@@ -38,7 +38,7 @@ def receptive_fields(graph: Graph) -> dict[Node, Fields]:
         known = [(i, found[n]) for i, n in enumerate(node.inputs) if n in found]
         if known:
             paths = [tuple(_through(node, i, field) for field in fields) for i, fields in known]
-            found[node] = tuple(map(_joined, zip(*paths, strict=True)))
+            found[node] = tuple(map(joined, zip(*paths, strict=True)))
     return found
 
 
@@ -52,7 +52,7 @@ def _through(node: Node, index: int, field: Tracked | None) -> Tracked | None:
     return Tracked(view[0], view[1].reach(field.reach) if field.reach is not None else None)
 
 
-def _joined(paths: tuple[Tracked | None, ...]) -> Tracked | None:
+def joined(paths: tuple[Tracked | None, ...]) -> Tracked | None:
     """The field that spans those of all paths; flagged where their centres differ."""
     first = paths[0]
     if len(paths) == 1 or first is None or None in paths:

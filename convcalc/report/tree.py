@@ -28,6 +28,8 @@ class Line(NamedTuple):
     sums: dict[str, Size]
     hides: bool
     """Whether levels below it are not shown."""
+    first: Node | Module
+    """The layer or module, the first of them where they are repeated."""
 
 
 LONG = 100
@@ -90,6 +92,7 @@ class _Walk:
                     output_shape=_shape(run[-1]),
                     sums=self._run_sums(run),
                     hides=is_module and not opened,
+                    first=first,
                 )
             )
             if opened:

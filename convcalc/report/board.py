@@ -1,0 +1,543 @@
+"""Formulas as on the board: a Dim in the names, order and shape that a textbook or lecture uses.
+
+The Dim is the one that the layer's code gave (see `convcalc.analysis.derivation`). A style names
+its symbols, orders terms and factors, and chooses between forms that are equal for whole numbers:
+padding of one side or of both together, `+ 1` outside the floor or `+ s` inside, floor bars always
+or only where a division leaves a remainder. It holds no formula.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+from convcalc.analysis.derivation import Derivation, Letter, put
+from convcalc.dim import Atom, Dim, Monomial, Size
+from convcalc.notation import LATEX, Notation
+
+_SUFFIXES = {1: ("",), 2: ("_h", "_w"), 3: ("_d", "_h", "_w")}
+_INDICES = tuple(f"[{axis}]" for axis in range(8))
+_LETTERS = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
+
+MEANINGS = {
+    "batch": "batch size",
+    "channels": "channels",
+    "in_channels": "channels of the input",
+    "out_channels": "channels of the output",
+    "features": "features",
+    "in_features": "features of the input",
+    "out_features": "features of the output",
+    "extent": "size of the input",
+    "out": "size of the output",
+    "kernel": "kernel",
+    "stride": "stride",
+    "padding": "padding on each side",
+    "total": "padding of both sides together",
+    "before": "padding before",
+    "after": "padding after",
+    "dilation": "dilation",
+    "groups": "groups",
+    "multiplier": "filters per channel",
+    "output_padding": "positions added at the end",
+    "size": "size asked for",
+    "scale": "scale",
+    "start": "start",
+    "stop": "stop",
+    "step": "step",
+    "field": "field of what is read",
+    "jump": "its stride",
+    "first": "where its first one starts",
+    "params": "parameters of the layer",
+}
+"""What the symbols stand for, in the order of the legend."""
+
+_FACTORS = (
+    "batch", "out_channels", "out_features", "channels", "features", "out", "in_channels",
+    "in_features", "groups", "extent", "multiplier", "dilation", "kernel", "scale", "padding",
+    "total", "before", "jump", "stride",
+)  # fmt: skip
+_TERMS = ("extent", "channels", "first", "field", "padding", "total", "before", "after",
+          "dilation", "kernel", "output_padding", "stride")  # fmt: skip
+_WORDS = {"start": "start", "stop": "stop", "step": "step", "params": "params"}
+_FIELD = {"field": "r{i}", "jump": "j{i}", "first": "x{i}"}
+
+
+class Style(NamedTuple):
+    """One way of writing: in `names`, {i} is the mark of an axis and {X} its letter."""
+
+    about: str
+    names: Mapping[str, str]
+    factors: tuple[str, ...] = _FACTORS
+    terms: tuple[str, ...] = _TERMS
+    left_out: Mapping[str, int] = {}
+    """Kinds that are not written where they have this value."""
+    marks: Mapping[int, tuple[str, ...]] = _SUFFIXES
+    marked: bool = False
+    """Whether names keep the mark of an axis also where a formula is for all axes."""
+    square: bool = False
+    """Whether a name has no mark where all axes have the same value."""
+    letter: str = ""
+    """The letter of a size where a formula is for all axes."""
+    total_padding: bool = False
+    stride_inside: bool = False
+    """Whether ⌊a/s⌋ + 1 is written ⌊(a + s)/s⌋."""
+    bars_where_needed: bool = False
+    """Whether a floor is written only where the division leaves a remainder."""
+    zeros: bool = True
+    """Whether terms that are 0 stay once the numbers are in."""
+
+
+_PLAIN = {"dilation": 1, "groups": 1, "multiplier": 1, "output_padding": 0, "start": 0, "step": 1}
+
+STYLES: dict[str, Style] = {
+    "textbook": Style(
+        "Dumoulin and Visin 2016, arXiv:1603.07285",
+        {
+            **_WORDS, **_FIELD,
+            "batch": "N", "channels": "C", "in_channels": "C_in", "out_channels": "C_out",
+            "features": "F", "in_features": "F_in", "out_features": "F_out", "extent": "{X}",
+            "out": "{X}_out", "kernel": "k{i}", "stride": "s{i}", "padding": "p{i}",
+            "before": "b{i}", "after": "a{i}", "dilation": "d{i}", "groups": "g",
+            "multiplier": "m", "output_padding": "e{i}", "size": "m{i}", "scale": "u{i}",
+        },
+        left_out=_PLAIN,
+        letter="n",
+    ),
+    "torch": Style(
+        "the documentation of PyTorch",
+        {
+            **_WORDS, **_FIELD,
+            "batch": "N", "channels": "C", "in_channels": "C_in", "out_channels": "C_out",
+            "features": "features", "in_features": "in_features", "out_features": "out_features",
+            "extent": "{X}", "out": "{X}_out", "kernel": "kernel{i}", "stride": "stride{i}",
+            "padding": "padding{i}", "before": "before{i}", "after": "after{i}",
+            "dilation": "dilation{i}", "groups": "groups", "multiplier": "multiplier",
+            "output_padding": "output_padding{i}", "size": "size{i}", "scale": "scale{i}",
+        },
+        left_out={"groups": 1, "multiplier": 1, "start": 0, "step": 1},
+        marks=dict.fromkeys((1, 2, 3), _INDICES),
+        letter="H",
+    ),
+    "d2l": Style(
+        "Dive into Deep Learning, d2l.ai",
+        {
+            **_WORDS, **_FIELD,
+            "batch": "N", "channels": "c", "in_channels": "c_i", "out_channels": "c_o",
+            "features": "d", "in_features": "d_i", "out_features": "d_o", "extent": "n{i}",
+            "out": "m{i}", "kernel": "k{i}", "stride": "s{i}", "padding": "p{i}",
+            "total": "p{i}", "before": "b{i}", "after": "a{i}", "dilation": "d{i}",
+            "groups": "g", "multiplier": "m", "output_padding": "e{i}", "size": "m{i}",
+            "scale": "u{i}",
+        },
+        factors=("batch", "in_channels", "channels", "in_features", "features", "out_channels",
+                 "out_features", "groups", "extent", "multiplier", "dilation", "kernel", "out",
+                 "scale", "padding", "total", "before", "jump", "stride"),
+        terms=("extent", "channels", "first", "field", "dilation", "kernel", "padding", "total",
+               "before", "after", "output_padding", "stride"),
+        left_out=_PLAIN,
+        marked=True,
+        total_padding=True,
+        stride_inside=True,
+    ),
+    "cs231n": Style(
+        "CS231n, Convolutional Neural Networks for Visual Recognition",
+        {
+            **_WORDS, **_FIELD,
+            "batch": "N", "channels": "D", "in_channels": "D", "out_channels": "K",
+            "features": "D", "in_features": "D", "out_features": "K", "extent": "{X}",
+            "out": "{X}_2", "kernel": "F{i}", "stride": "S{i}", "padding": "P{i}",
+            "before": "A{i}", "after": "B{i}", "dilation": "d{i}", "groups": "G",
+            "multiplier": "M", "output_padding": "E{i}", "size": "M{i}", "scale": "U{i}",
+        },
+        factors=("batch", "extent", "out", "dilation", "kernel", "in_channels", "in_features",
+                 "channels", "features", "groups", "multiplier", "out_channels", "out_features",
+                 "scale", "padding", "total", "before", "jump", "stride"),
+        terms=("extent", "channels", "first", "field", "dilation", "kernel", "padding", "total",
+               "before", "after", "output_padding", "stride"),
+        left_out=_PLAIN,
+        square=True,
+        letter="W",
+        bars_where_needed=True,
+        zeros=False,
+    ),
+}  # fmt: skip
+
+
+# -- expressions --------------------------------------------------------------------------------
+
+
+class Number(NamedTuple):
+    """A number that is not negative."""
+
+    value: int
+
+
+class Name(NamedTuple):
+    """A symbol."""
+
+    symbol: str
+
+
+class Product(NamedTuple):
+    """Factors, each with its exponent."""
+
+    factors: tuple[tuple[Expression, int], ...]
+
+
+class Sum(NamedTuple):
+    """Terms, each with whether it is subtracted."""
+
+    terms: tuple[tuple[bool, Expression], ...]
+
+
+class Ratio(NamedTuple):
+    """A division, between bars or not."""
+
+    above: Expression
+    below: Expression
+    bars: str
+    """`floor`, `ceil` or nothing."""
+
+
+class Call(NamedTuple):
+    """max, min or gcd."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+
+
+Expression = Number | Name | Product | Sum | Ratio | Call
+
+
+class Formula:
+    """A derivation's formula in a style: with its names, and with the numbers put in."""
+
+    def __init__(self, derivation: Derivation, style: Style) -> None:
+        self.derivation = derivation
+        self.style = style
+        self.values = dict(derivation.values)
+        self.form = self._form(derivation.formula)
+        self._expression = _Reader(self).read(self.form)
+
+    def names(self, notation: Notation) -> str:
+        """The formula with its names."""
+        latex = notation is LATEX
+        return _write(
+            self._expression, notation, lambda n: _latex(self.name(n)) if latex else self.name(n)
+        )
+
+    def numbers(self, notation: Notation) -> str:
+        """The same formula with the numbers in their places."""
+        expression = self._expression
+        if not self.style.zeros:
+            expression = _without_zeros(expression, self.values)
+        return _write(expression, notation, lambda n: _number(self.values[n], notation))
+
+    @property
+    def letters(self) -> list[str]:
+        """The symbols in it."""
+        return sorted(self.form.symbols) if isinstance(self.form, Dim) else []
+
+    def name(self, symbol: str) -> str:
+        """What the style calls a symbol."""
+        letter = Letter.of(symbol)
+        text = self.style.names[letter.kind]
+        if letter.axis is not None:
+            text = self._of_axis(text, letter)
+        several = any(
+            other.index and other.kind == letter.kind and other.axis == letter.axis
+            for other in map(Letter.of, self.letters)
+        )
+        return f"{text}{',' if '_' in text else '_'}{letter.index + 1}" if several else text
+
+    def _of_axis(self, text: str, letter: Letter) -> str:
+        style, axis, rank = self.style, letter.axis or 0, self.derivation.rank
+        alike = {self.values.get(str(letter._replace(axis=a))) for a in range(rank)}
+        for_all = rank > 0 and len(self.derivation.axes) == rank
+        bare = rank == 1 or (for_all and not style.marked) or (style.square and len(alike) == 1)
+        marks = style.marks.get(rank, _INDICES)
+        letters = _LETTERS.get(rank, tuple(f"D{a}" for a in range(rank)))
+        return text.format(
+            i="" if bare else marks[axis], X=style.letter if for_all else letters[axis]
+        )
+
+    def _form(self, formula: Size | None) -> Size:
+        """The formula without what the style leaves out, and with its kind of padding."""
+        names = formula.symbols if isinstance(formula, Dim) else frozenset()
+        known: dict[str, Size] = {}
+        for name in names:
+            value = self.style.left_out.get(Letter.of(name).kind)
+            if value is not None and self.values[name] == value:
+                known[name] = value
+        form: Size = put(formula, known)  # type: ignore[arg-type]
+        for before in [Letter.of(name) for name in names if Letter.of(name).kind == "before"]:
+            form = self._padded(form, before)
+        return form
+
+    def _padded(self, form: Size, before: Letter) -> Size:
+        after = before._replace(kind="after")
+        if str(after) not in self.values:
+            return form
+        first, last = self.values[str(before)], self.values[str(after)]
+        if self.style.total_padding:
+            total = before._replace(kind="total")
+            found = put(form, {str(before): total.dim - after.dim})
+            # a size depends on the sum alone, but where ceil mode looks at one side
+            if isinstance(found, Dim) and str(after) not in found.symbols:
+                self.values[str(total)] = first + last  # type: ignore[assignment]
+                return found
+        elif first == last:
+            padding = before._replace(kind="padding")
+            self.values[str(padding)] = first
+            return put(form, {str(before): padding.dim, str(after): padding.dim})  # type: ignore[no-any-return]
+        return form
+
+
+class _Reader:
+    """Reads a Dim as an expression in a style's order."""
+
+    def __init__(self, formula: Formula) -> None:
+        self.style = formula.style
+        self.values = formula.values
+        self.exact = formula.derivation.exact
+
+    def read(self, value: Size | Fraction, in_call: bool = False) -> Expression:
+        terms = dict(value.terms) if isinstance(value, Dim) else {(): value}
+        if len(terms) == 1:
+            negative, term = self._term(*next(iter(terms.items())))
+            return Sum(((True, term),)) if negative else term
+        common = _common(terms)
+        if common:
+            inner = self.read(Dim({_over(m, common): c for m, c in terms.items()}))
+            return self._product([*self._factors(common), (inner, 1)])
+        parts = [*self._rounded(terms, in_call), *self._grouped(terms)]
+        parts.extend(self._term(*item) for item in terms.items())
+        parts.sort(key=lambda part: self._rank(part[1], self.style.terms))
+        # a person starts with a positive term
+        first = next((i for i, (negative, _) in enumerate(parts) if not negative), 0)
+        parts.insert(0, parts.pop(first))
+        return parts[0][1] if len(parts) == 1 and not parts[0][0] else Sum(tuple(parts))
+
+    def _rounded(
+        self, terms: dict[Monomial, int | Fraction], in_call: bool
+    ) -> Iterator[tuple[bool, Expression]]:
+        """⌊a/s⌋ + 1 as one expression: ⌊(a + s)/s⌋, or ⌈(a + 1)/s⌉; taken out of the terms."""
+        constant = terms.get((), 0)
+        for monomial in list(terms):
+            if len(monomial) != 1 or terms[monomial] != 1 or constant < 1:
+                continue
+            kind, parts = monomial[0].anatomy()
+            if kind != "floor" or monomial[0] in self.exact:
+                continue
+            above, below = parts
+            rounded_up = above + 1
+            kinds = {Letter.of(name).kind for name in above.symbols}
+            if self.style.stride_inside and not in_call:
+                found = self._ratio(above + below, below, "floor")
+            elif in_call or ("kernel" not in kinds and () not in getattr(rounded_up, "terms", ())):
+                found = self._ratio(rounded_up, below, "ceil")
+            else:
+                continue
+            del terms[monomial]
+            terms[()] = constant - 1
+            if constant == 1:
+                del terms[()]
+            yield False, found
+            return
+
+    def _grouped(
+        self, terms: dict[Monomial, int | Fraction]
+    ) -> Iterator[tuple[bool, Expression]]:
+        """Terms that are multiples of another: d·k − d is d·(k − 1); taken out of the terms."""
+        for base in sorted(filter(None, terms), key=len, reverse=True):
+            multiples = [m for m in terms if m != base and _holds(m, base)]
+            if base not in terms or not multiples:
+                continue
+            inner = {_over(m, base): terms.pop(m) for m in (base, *multiples)}
+            negative = inner[max(inner, key=len)] < 0
+            rest = self.read(Dim({m: -c if negative else c for m, c in inner.items()}))
+            yield negative, self._product([*self._factors(base), (rest, 1)])
+
+    def _term(
+        self, monomial: Monomial, coefficient: int | Fraction
+    ) -> tuple[bool, Expression]:
+        size = Fraction(abs(coefficient))
+        factors = self._factors(monomial)
+        if size.numerator != 1 or not factors:
+            factors.insert(0, (Number(size.numerator), 1))
+        product = self._product(factors)
+        if size.denominator != 1:
+            product = Ratio(product, Number(size.denominator), "")
+        return coefficient < 0, product
+
+    def _product(self, factors: list[tuple[Expression, int]]) -> Expression:
+        if len(factors) == 1 and factors[0][1] == 1:
+            return factors[0][0]
+        return Product(tuple(sorted(factors, key=lambda f: self._rank(f[0], self.style.factors))))
+
+    def _factors(self, monomial: Monomial) -> list[tuple[Expression, int]]:
+        return [(self._atom(atom), power) for atom, power in Counter(monomial).items()]
+
+    def _atom(self, atom: Atom) -> Expression:
+        kind, parts = atom.anatomy()
+        if kind == "symbol":
+            return Name(parts[0])
+        if kind == "floor":
+            return self._ratio(*parts, "" if atom in self.exact else "floor")
+        arguments = [self.read(argument, in_call=True) for argument in parts]
+        # numbers, then what is rounded up, as ceil mode is told
+        return Call(kind, tuple(sorted(arguments, key=_place_in_call)))
+
+    def _ratio(self, above: Size, below: Size, bars: str) -> Expression:
+        if self.style.bars_where_needed:
+            size, divisor = put(above, self.values), put(below, self.values)
+            if isinstance(size, int) and isinstance(divisor, int) and size % divisor == 0:
+                bars = ""
+        return Ratio(self.read(above), self.read(below), bars)
+
+    def _rank(self, expression: Expression, order: tuple[str, ...]) -> tuple[int, int, int]:
+        """Its place in a sum or product: that of the first of its symbols; numbers by kind."""
+        letters = list(map(Letter.of, _symbols(expression)))
+        if not letters:
+            number_first = order is self.style.factors
+            return (-1 if number_first else len(order) + 1, 0, 0)
+        return min(
+            (order.index(x.kind) if x.kind in order else len(order), x.axis or 0, x.index)
+            for x in letters
+        )
+
+
+def _place_in_call(argument: Expression) -> tuple[bool, bool, str]:
+    inner = argument.terms[0][1] if isinstance(argument, Sum) else argument
+    rounded_up = isinstance(inner, Ratio) and inner.bars != "floor"
+    return not isinstance(argument, Number), not rounded_up, ""
+
+
+def _symbols(expression: Expression) -> Iterator[str]:
+    if isinstance(expression, Name):
+        yield expression.symbol
+    elif isinstance(expression, Product):
+        for factor, _ in expression.factors:
+            yield from _symbols(factor)
+    elif isinstance(expression, Sum):
+        for _, term in expression.terms:
+            yield from _symbols(term)
+    elif isinstance(expression, Ratio):
+        yield from _symbols(expression.above)
+        yield from _symbols(expression.below)
+    elif isinstance(expression, Call):
+        for argument in expression.arguments:
+            yield from _symbols(argument)
+
+
+def _without_zeros(expression: Expression, values: Mapping[str, Size]) -> Expression:
+    """The expression without terms that have a factor of 0."""
+    if isinstance(expression, Sum):
+        terms = [
+            (negative, _without_zeros(term, values))
+            for negative, term in expression.terms
+            if not _is_zero(term, values)
+        ]
+        if len(terms) == 1 and not terms[0][0]:
+            return terms[0][1]
+        return Sum(tuple(terms)) if terms else Number(0)
+    if isinstance(expression, Product):
+        return Product(tuple((_without_zeros(f, values), p) for f, p in expression.factors))
+    if isinstance(expression, Ratio):
+        above, below, bars = expression
+        return Ratio(_without_zeros(above, values), _without_zeros(below, values), bars)
+    if isinstance(expression, Call):
+        return Call(
+            expression.function, tuple(_without_zeros(a, values) for a in expression.arguments)
+        )
+    return expression
+
+
+def _is_zero(term: Expression, values: Mapping[str, Size]) -> bool:
+    if isinstance(term, Product):
+        return any(_is_zero(factor, values) for factor, _ in term.factors)
+    return isinstance(term, Name) and values[term.symbol] == 0
+
+
+# -- monomials ----------------------------------------------------------------------------------
+
+
+def _common(terms: Mapping[Monomial, object]) -> Monomial:
+    shared = None
+    for monomial in terms:
+        counts = Counter(monomial)
+        shared = counts if shared is None else shared & counts
+    return tuple((shared or Counter()).elements())
+
+
+def _holds(monomial: Monomial, base: Monomial) -> bool:
+    return not Counter(base) - Counter(monomial)
+
+
+def _over(monomial: Monomial, divisor: Monomial) -> Monomial:
+    return tuple((Counter(monomial) - Counter(divisor)).elements())
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def _write(expression: Expression, notation: Notation, name: Callable[[str], str]) -> str:
+    if isinstance(expression, Number):
+        return notation.number(expression.value)
+    if isinstance(expression, Name):
+        return name(expression.symbol)
+    if isinstance(expression, Product):
+        return _write_product(expression, notation, name)
+    if isinstance(expression, Sum):
+        return notation.sum(
+            [(negative, _write(term, notation, name)) for negative, term in expression.terms]
+        )
+    if isinstance(expression, Call):
+        arguments = [_write(argument, notation, name) for argument in expression.arguments]
+        return notation.call(expression.function, arguments)
+    above, below = (_write(part, notation, name) for part in expression[:2])
+    simple = (not isinstance(expression.above, Sum), isinstance(expression.below, (Name, Number)))
+    form = {"floor": notation.floor, "ceil": notation.ceil, "": notation.ratio}[expression.bars]
+    return form(above, below, simple)
+
+
+def _write_product(product: Product, notation: Notation, name: Callable[[str], str]) -> str:
+    factors = []
+    for factor, power in product.factors:
+        text = _write(factor, notation, name)
+        if isinstance(factor, Sum) or (
+            isinstance(factor, Ratio) and not factor.bars and notation is not LATEX
+        ):
+            text = notation.group(text)
+        factors.append(text if power == 1 else notation.power(text, power))
+    if len(factors) == 2 and isinstance(product.factors[0][0], Number):
+        # 2p, but 2·padding and 2·0
+        if re.fullmatch(r"[A-Za-z](_.*)?", factors[1]):
+            return "".join(factors)
+    return notation.product(factors)
+
+
+def _number(value: Size | Fraction, notation: Notation) -> str:
+    """A value in the place of a symbol."""
+    if isinstance(value, Dim):
+        text = value.write(notation)
+        return notation.group(text) if len(value.terms) > 1 else text
+    if value < 0:
+        return notation.group(f"{notation.minus}{notation.number(-value)}")
+    return notation.number(value)
+
+
+def _latex(name: str) -> str:
+    """A name in math: C_{\\mathrm{out}}, \\mathrm{kernel}[0]."""
+    word, bracket, index = name.partition("[")
+    base, underscore, below = word.partition("_")
+    if len(base) == 1:
+        if not underscore:
+            return base + bracket + index
+        mark = below if len(below) == 1 else rf"\mathrm{{{below}}}"
+        return f"{base}_{{{mark}}}"
+    words = word.replace("_", r"\ ")
+    return rf"\mathrm{{{words}}}{bracket}{index}"
