@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.closed_form import Decisions, Forms, Formula
 from convcalc.analysis.conditions import Condition
@@ -20,6 +20,10 @@ from convcalc.layer import show_shape
 from convcalc.report.report import Report
 from convcalc.spec.build import Bindings, build, build_symbolic
 from convcalc.spec.document import Spec, read_file, read_mapping, read_string
+
+if TYPE_CHECKING:
+    from convcalc.report.explanation import Explanation
+    from convcalc.report.walkthrough import Walkthrough
 
 
 class Network:
@@ -185,6 +189,44 @@ class Network:
             self.spec.name, self.spec.title, self.spec.source, self._values(overrides), graph,
             macs_formula, dtype,
         )  # fmt: skip
+
+    def explain(
+        self,
+        layers: str | Iterable[str] = (),
+        *,
+        of: str | Iterable[str] = ("output", "params", "macs", "memory", "receptive_field"),
+        style: str = "textbook",
+        dtype: str = "float32",
+    ) -> Explanation:
+        """How the figures of layers come about: the formulas, with names and with numbers.
+
+        The formulas are read off the code that computes the figures. `str()` is text; `.latex()`
+        and `.markdown()` are for slides and pages; iterating gives a step for every figure, with
+        `quantity`, `formula`, `substituted`, `value` and `source`.
+
+        Args:
+            layers: names in the report, by commas or in a list, of layers or of modules, which
+                stand for all layers in them; none for the first layer of every kind.
+            of: what to explain, by commas or in a list.
+            style: whose names and forms: textbook, torch, d2l or cs231n.
+            dtype: what the bytes are counted for.
+
+        Raises:
+            UsageError: a layer, quantity, style or dtype does not exist.
+        """
+        from convcalc.report.explanation import explain
+
+        return explain(self.graph, layers, of, style, dtype)
+
+    def walk_through(self, style: str = "textbook") -> Walkthrough:
+        """All layers in running order, a line each, with the sizes worked out as on the board.
+
+        Raises:
+            UsageError: there is no such style.
+        """
+        from convcalc.report.walkthrough import walk_through
+
+        return walk_through(self.graph, style)
 
     def formula(
         self,

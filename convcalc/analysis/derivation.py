@@ -17,12 +17,12 @@ from convcalc import arith
 from convcalc.analysis.memory import BYTES
 from convcalc.analysis.quantities import QUANTITIES
 from convcalc.analysis.receptive_field import Tracked, joined, receptive_fields
-from convcalc.dim import Atom, Dim, Size, equal, symbol
+from convcalc.dim import Atom, Dim, Size, equal, symbol, symbols
 from convcalc.errors import ConvcalcError
 from convcalc.fields import Decimal, Kind, Padding, PerAxis, Whole
 from convcalc.graph import Graph, Node, Operation
 from convcalc.layer import AXIS_NAMES, SAME, Layer, Shape, Weight, fields, per_axis, show_shape
-from convcalc.view import IDENTITY, Reach, Spread, View, Window
+from convcalc.view import IDENTITY, Spread, View, Window
 
 EXPLAINED = ("output", "params", "macs", "memory", "receptive_field")
 """What is derived of a layer."""
@@ -30,7 +30,7 @@ EXPLAINED = ("output", "params", "macs", "memory", "receptive_field")
 _WINDOW_FIELDS = ("kernel", "stride", "dilation")
 _SYMBOLIC: dict[type, tuple[str, ...]] = {
     Window: Window._fields,
-    Spread: ("kernel", "before", "dilation"),  # a field over the stride is no polynomial in it
+    Spread: ("kernel", "dilation"),  # a field over the stride is no polynomial in it
 }
 """The fields of a view for which symbols may stand; other views need their numbers."""
 
@@ -40,15 +40,15 @@ _REACH = {"size": "field", "stride": "jump", "start": "first"}
 class Letter(NamedTuple):
     """What a symbol of a formula stands for: a field's name or a size, of one axis and input.
 
-    Written `kind:axis:index`, which no symbol of a spec is.
+    Written `kind:axis:input`, which no symbol of a spec is.
     """
 
     kind: str
     axis: int | None = None
-    index: int = 0
+    input: int = 0
 
     def __str__(self) -> str:
-        return f"{self.kind}:{'' if self.axis is None else self.axis}:{self.index}"
+        return f"{self.kind}:{'' if self.axis is None else self.axis}:{self.input}"
 
     @property
     def dim(self) -> Dim:
@@ -58,8 +58,8 @@ class Letter(NamedTuple):
     @classmethod
     def of(cls, name: str) -> Letter:
         """The letter that a symbol's name is written from."""
-        kind, axis, index = name.split(":")
-        return cls(kind, int(axis) if axis else None, int(index))
+        kind, axis, number = name.split(":")
+        return cls(kind, int(axis) if axis else None, int(number))
 
 
 class Derivation(NamedTuple):
@@ -134,6 +134,8 @@ class Derivations:
             axes = (axis - 2,) if axis >= 2 else ()
             part = _axis_names(rank)[axis - 2] if axes else "channels" if rank else "features"
             source = traced.output_source if axes or rank <= 0 else traced.summary
+            if isinstance(formula, Dim) and _is_symbol(formula):
+                source = "as the spec says"
             found.append(
                 Derivation(
                     "output", part, formula, traced.values, value, source,
@@ -194,7 +196,7 @@ class Derivations:
         if self._fields is None:
             self._fields = receptive_fields(self.graph)
         sizes = self.graph.inputs[0].shape[2:]
-        found = []
+        found: list[Derivation] = []
         for axis, size in enumerate(sizes):
             paths = []
             for index, source in enumerate(node.inputs):
@@ -297,7 +299,8 @@ class _Traced:
             if axis == 1:
                 letter = Letter(f"in_{features}" if has_out else features, None, index)
             # which axes a merge repeats is read off the sizes that are 1
-            found.append(size if axis and layer.merges and size == 1 else self._symbol(letter, size))
+            repeated = axis > 0 and size == 1 and layer.merges and layer.is_elementwise
+            found.append(size if repeated else self._symbol(letter, size))
         return tuple(found)
 
     def _copy(self, layer: Layer) -> Layer:
@@ -353,7 +356,7 @@ def _field_steps(
         )
 
     if after is None:
-        yield noted(size, "every output sees the whole input" if paths else "of another input")
+        yield noted(size, "as every output sees the whole input")
         return
     if after.reach is None:
         yield noted(size, "a symbol leaves it open")
@@ -361,38 +364,43 @@ def _field_steps(
     reach = after.reach
     values: dict[str, Any] = {}
     # branches that see the same are one
-    distinct = {
-        (before.reach, view[1]): before for before, view in paths if before and view
-    }
+    distinct = {(before.reach, view[1]): before for before, view in paths if before and view}
     if len(distinct) == 1 and next(iter(distinct)) == (reach, IDENTITY):
         yield noted(reach.size, "that of the input")
         return
-    several = len(distinct) > 1
+    # what is a whole number of positions for a fraction of a stride is no polynomial
+    rounded = any(isinstance(n, Fraction) for known, _ in distinct for n in known or ())
     tracked = []
-    source = ""
+    note = ""
     for index, ((before, view), place) in enumerate(distinct.items()):
         assert before is not None
-        entered = Reach(*(
-            _reach_symbol(values, Letter(kind, axis, index), getattr(before, name))
-            for name, kind in _REACH.items()
-        ), before.aligned)  # fmt: skip
+        entered = before._replace(
+            **{
+                name: _reach_symbol(values, Letter(kind, axis, index), getattr(before, name))
+                for name, kind in _REACH.items()
+            }
+        )
+        names = () if rounded or view == IDENTITY else _SYMBOLIC.get(type(view), ())
         own = {
             name: _reach_symbol(values, Letter(name, axis, index), getattr(view, name))
-            for name in _SYMBOLIC.get(type(view), ())
+            for name in names
         }
-        traced = view._replace(**own) if view != IDENTITY else view
-        source = inspect.getdoc(type(view).reach) or ""
-        tracked.append(place._replace(reach=traced.reach(entered)))
-    if several:
-        source = inspect.getdoc(joined) or ""
+        traced = view._replace(**own).reach(entered)  # type: ignore[attr-defined]
+        if not isinstance(view, Window):
+            # where the first output starts is worth no formula
+            traced = traced._replace(start=view.reach(entered).start)  # type: ignore[union-attr]
+            numbers = view._asdict().items()  # type: ignore[attr-defined]
+            kept = [name for name, n in numbers if name not in names and type(n) is int]
+            note = f"with numbers for {_and(kept)}"
+        tracked.append(place._replace(reach=traced))
     result = joined(tuple(tracked))
     assert result is not None
     assert result.reach is not None
+    told = joined if len(distinct) > 1 else type(next(iter(distinct))[1]).reach
     for name in _REACH:
-        formula, value = getattr(result.reach, name), getattr(reach, name)
         yield Derivation(
-            "receptive_field", name, formula, values, value, _sentence(source),
-            axes=(axis,), rank=rank,
+            "receptive_field", name, getattr(result.reach, name), values, getattr(reach, name),
+            _sentence(inspect.getdoc(told) or ""), note, (axis,), rank,
         )  # fmt: skip
 
 
@@ -410,14 +418,14 @@ def _merged(steps: list[Derivation]) -> Iterator[Derivation]:
     for step in steps:
         key: Any = id(step)
         if step.axes:
-            names = step.formula.symbols if isinstance(step.formula, Dim) else frozenset()
+            used = sorted(symbols(step.formula))
             first_axis = {
                 name: Letter.of(name)._replace(axis=0)
-                for name in names
+                for name in used
                 if Letter.of(name).axis == step.axes[0]
             }
             moved = put(step.formula, {name: to.dim for name, to in first_axis.items()})  # type: ignore[arg-type]
-            at = frozenset((first_axis.get(name, name), step.values[name]) for name in names)
+            at = frozenset((first_axis.get(name, name), step.values[name]) for name in used)
             about = step.part if step.quantity == "receptive_field" else ""
             key = (about, moved, at, step.value, step.note)
         groups.setdefault(key, []).append(step)

@@ -16,7 +16,8 @@ from convcalc.view import IDENTITY, View
 class Linear(Layer, name="linear"):
     """Fully connected layer: (N, in_features) → (N, out_features), y = W·x + b.
 
-    With `axis: -1` it maps the last axis of a tensor of any rank, at every position.
+    Every output is a dot product over in_features. With `axis: -1` the last axis of a tensor of any
+    rank is mapped, at every position.
     """
 
     out_features: Channels

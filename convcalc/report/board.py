@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from convcalc.analysis.derivation import Derivation, Letter, put
-from convcalc.dim import Atom, Dim, Monomial, Size
+from convcalc.dim import Atom, Dim, Monomial, Rational, Size, Terms
 from convcalc.notation import LATEX, Notation
 
 _SUFFIXES = {1: ("",), 2: ("_h", "_w"), 3: ("_d", "_h", "_w")}
@@ -224,10 +224,12 @@ class Formula:
 
     def names(self, notation: Notation) -> str:
         """The formula with its names."""
-        latex = notation is LATEX
-        return _write(
-            self._expression, notation, lambda n: _latex(self.name(n)) if latex else self.name(n)
-        )
+        return _write(self._expression, notation, lambda name: self.written(name, notation))
+
+    def written(self, symbol: str, notation: Notation) -> str:
+        """What a symbol is called, as it is written in a notation."""
+        name = self.name(symbol)
+        return _latex(name) if notation is LATEX else name
 
     def numbers(self, notation: Notation) -> str:
         """The same formula with the numbers in their places."""
@@ -248,16 +250,17 @@ class Formula:
         if letter.axis is not None:
             text = self._of_axis(text, letter)
         several = any(
-            other.index and other.kind == letter.kind and other.axis == letter.axis
+            other.input and other.kind == letter.kind and other.axis == letter.axis
             for other in map(Letter.of, self.letters)
         )
-        return f"{text}{',' if '_' in text else '_'}{letter.index + 1}" if several else text
+        return f"{text}{',' if '_' in text else '_'}{letter.input + 1}" if several else text
 
     def _of_axis(self, text: str, letter: Letter) -> str:
         style, axis, rank = self.style, letter.axis or 0, self.derivation.rank
         alike = {self.values.get(str(letter._replace(axis=a))) for a in range(rank)}
         for_all = rank > 0 and len(self.derivation.axes) == rank
-        bare = rank == 1 or (for_all and not style.marked) or (style.square and len(alike) == 1)
+        marked = style.marked and self.derivation.quantity == "output"
+        bare = rank == 1 or (for_all and not marked) or (style.square and len(alike) == 1)
         marks = style.marks.get(rank, _INDICES)
         letters = _LETTERS.get(rank, tuple(f"D{a}" for a in range(rank)))
         return text.format(
@@ -292,7 +295,7 @@ class Formula:
         elif first == last:
             padding = before._replace(kind="padding")
             self.values[str(padding)] = first
-            return put(form, {str(before): padding.dim, str(after): padding.dim})  # type: ignore[no-any-return]
+            return put(form, {str(before): padding.dim, str(after): padding.dim})
         return form
 
 
@@ -305,7 +308,7 @@ class _Reader:
         self.exact = formula.derivation.exact
 
     def read(self, value: Size | Fraction, in_call: bool = False) -> Expression:
-        terms = dict(value.terms) if isinstance(value, Dim) else {(): value}
+        terms: Terms = dict(value.terms) if isinstance(value, Dim) else {(): value}
         if len(terms) == 1:
             negative, term = self._term(*next(iter(terms.items())))
             return Sum(((True, term),)) if negative else term
@@ -321,13 +324,11 @@ class _Reader:
         parts.insert(0, parts.pop(first))
         return parts[0][1] if len(parts) == 1 and not parts[0][0] else Sum(tuple(parts))
 
-    def _rounded(
-        self, terms: dict[Monomial, int | Fraction], in_call: bool
-    ) -> Iterator[tuple[bool, Expression]]:
-        """⌊a/s⌋ + 1 as one expression: ⌊(a + s)/s⌋, or ⌈(a + 1)/s⌉; taken out of the terms."""
+    def _rounded(self, terms: Terms, in_call: bool) -> Iterator[tuple[bool, Expression]]:
+        """⌊a/s⌋ + 1 as ⌊(a + s)/s⌋ or ⌈(a + 1)/s⌉, ⌊a/s⌋ − 1 as ⌊(a − s)/s⌋, out of the terms."""
         constant = terms.get((), 0)
         for monomial in list(terms):
-            if len(monomial) != 1 or terms[monomial] != 1 or constant < 1:
+            if len(monomial) != 1 or terms[monomial] != 1 or not constant:
                 continue
             kind, parts = monomial[0].anatomy()
             if kind != "floor" or monomial[0] in self.exact:
@@ -335,22 +336,24 @@ class _Reader:
             above, below = parts
             rounded_up = above + 1
             kinds = {Letter.of(name).kind for name in above.symbols}
-            if self.style.stride_inside and not in_call:
+            taken: Rational = 1
+            if constant < 0:
+                taken = constant
+                found = self._ratio(above + constant * below, below, "floor")
+            elif self.style.stride_inside and not in_call:
                 found = self._ratio(above + below, below, "floor")
             elif in_call or ("kernel" not in kinds and () not in getattr(rounded_up, "terms", ())):
                 found = self._ratio(rounded_up, below, "ceil")
             else:
                 continue
             del terms[monomial]
-            terms[()] = constant - 1
-            if constant == 1:
+            terms[()] = constant - taken
+            if constant == taken:
                 del terms[()]
             yield False, found
             return
 
-    def _grouped(
-        self, terms: dict[Monomial, int | Fraction]
-    ) -> Iterator[tuple[bool, Expression]]:
+    def _grouped(self, terms: Terms) -> Iterator[tuple[bool, Expression]]:
         """Terms that are multiples of another: d·k − d is d·(k − 1); taken out of the terms."""
         for base in sorted(filter(None, terms), key=len, reverse=True):
             multiples = [m for m in terms if m != base and _holds(m, base)]
@@ -361,10 +364,8 @@ class _Reader:
             rest = self.read(Dim({m: -c if negative else c for m, c in inner.items()}))
             yield negative, self._product([*self._factors(base), (rest, 1)])
 
-    def _term(
-        self, monomial: Monomial, coefficient: int | Fraction
-    ) -> tuple[bool, Expression]:
-        size = Fraction(abs(coefficient))
+    def _term(self, monomial: Monomial, coefficient: Rational) -> tuple[bool, Expression]:
+        size = abs(Fraction(coefficient))
         factors = self._factors(monomial)
         if size.numerator != 1 or not factors:
             factors.insert(0, (Number(size.numerator), 1))
@@ -386,7 +387,8 @@ class _Reader:
         if kind == "symbol":
             return Name(parts[0])
         if kind == "floor":
-            return self._ratio(*parts, "" if atom in self.exact else "floor")
+            above, below = parts
+            return self._ratio(above, below, "" if atom in self.exact else "floor")
         arguments = [self.read(argument, in_call=True) for argument in parts]
         # numbers, then what is rounded up, as ceil mode is told
         return Call(kind, tuple(sorted(arguments, key=_place_in_call)))
@@ -405,7 +407,7 @@ class _Reader:
             number_first = order is self.style.factors
             return (-1 if number_first else len(order) + 1, 0, 0)
         return min(
-            (order.index(x.kind) if x.kind in order else len(order), x.axis or 0, x.index)
+            (order.index(x.kind) if x.kind in order else len(order), x.axis or 0, x.input)
             for x in letters
         )
 
@@ -492,13 +494,13 @@ def _write(expression: Expression, notation: Notation, name: Callable[[str], str
     if isinstance(expression, Product):
         return _write_product(expression, notation, name)
     if isinstance(expression, Sum):
-        return notation.sum(
-            [(negative, _write(term, notation, name)) for negative, term in expression.terms]
-        )
+        texts = [(negative, _write(term, notation, name)) for negative, term in expression.terms]
+        rest = [(negative, _guarded(text, notation)) for negative, text in texts[1:]]
+        return notation.sum([texts[0], *rest])
     if isinstance(expression, Call):
         arguments = [_write(argument, notation, name) for argument in expression.arguments]
         return notation.call(expression.function, arguments)
-    above, below = (_write(part, notation, name) for part in expression[:2])
+    above, below = (_write(part, notation, name) for part in (expression.above, expression.below))
     simple = (not isinstance(expression.above, Sum), isinstance(expression.below, (Name, Number)))
     form = {"floor": notation.floor, "ceil": notation.ceil, "": notation.ratio}[expression.bars]
     return form(above, below, simple)
@@ -512,6 +514,7 @@ def _write_product(product: Product, notation: Notation, name: Callable[[str], s
             isinstance(factor, Ratio) and not factor.bars and notation is not LATEX
         ):
             text = notation.group(text)
+        text = _guarded(text, notation)
         factors.append(text if power == 1 else notation.power(text, power))
     if len(factors) == 2 and isinstance(product.factors[0][0], Number):
         # 2p, but 2·padding and 2·0
@@ -525,13 +528,16 @@ def _number(value: Size | Fraction, notation: Notation) -> str:
     if isinstance(value, Dim):
         text = value.write(notation)
         return notation.group(text) if len(value.terms) > 1 else text
-    if value < 0:
-        return notation.group(f"{notation.minus}{notation.number(-value)}")
-    return notation.number(value)
+    return f"{notation.minus}{notation.number(-value)}" if value < 0 else notation.number(value)
+
+
+def _guarded(text: str, notation: Notation) -> str:
+    """A term or factor, in parentheses where it is a negative number."""
+    return notation.group(text) if text.startswith(notation.minus) else text
 
 
 def _latex(name: str) -> str:
-    """A name in math: C_{\\mathrm{out}}, \\mathrm{kernel}[0]."""
+    r"""A name in math: C_{\mathrm{out}}, \mathrm{kernel}[0]."""
     word, bracket, index = name.partition("[")
     base, underscore, below = word.partition("_")
     if len(base) == 1:

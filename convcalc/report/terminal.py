@@ -413,7 +413,7 @@ def wrapped(text: str, width: int | None, indent: str = "  ") -> Iterable[str]:
 
 def paragraphs(texts: Iterable[str], width: int | None) -> Rendered:
     """Paragraphs of text, wrapped where they are too wide."""
-    return Rendered([[(line, "")] for text in texts for line in _wrapped(text, width)])
+    return Rendered([[(line, "")] for text in texts for line in wrapped(text, width)])
 
 
 def listing(

@@ -1,0 +1,93 @@
+"""`convcalc explain`: how the figures of a layer come about."""
+
+from __future__ import annotations
+
+import click
+
+from convcalc.analysis.derivation import EXPLAINED
+from convcalc.analysis.memory import BYTES
+from convcalc.commands._options import (
+    SPEC,
+    format_option,
+    open_network,
+    output_option,
+    parse_settings,
+    variables_options,
+)
+from convcalc.errors import UsageError
+from convcalc.report.board import STYLES
+from convcalc.report.output import save, show, terminal_width, write
+
+_SUFFIXES = {"md": "markdown", "tex": "latex", "ipynb": "notebook"}
+
+
+@click.command("explain")
+@click.argument("spec", metavar="SPEC", type=SPEC)
+@click.argument("layers", metavar="[LAYER...]", nargs=-1)
+@click.option(
+    "--of", metavar="NAMES", default=",".join(EXPLAINED), show_default=True,
+    help="What to explain, by commas.",
+)  # fmt: skip
+@click.option(
+    "--style", metavar="|".join(STYLES), default="textbook",
+    help="Whose names and forms (default: textbook).",
+)  # fmt: skip
+@click.option("--steps", is_flag=True, help="Walk through the whole network, a layer a line.")
+@click.option(
+    "--dtype", type=click.Choice(tuple(BYTES)), default="float32", metavar="|".join(BYTES),
+    help="What the bytes are counted for (default: float32).",
+)  # fmt: skip
+@variables_options
+@format_option("text", "markdown", "latex", "notebook")
+@output_option
+def command(
+    spec: str,
+    layers: tuple[str, ...],
+    of: str,
+    style: str,
+    steps: bool,
+    dtype: str,
+    settings: tuple[str, ...],
+    batch: str | None,
+    form: str | None,
+    output: str | None,
+) -> None:
+    """Show where the figures of layers come from, as on the board.
+
+    The formula, the same with the numbers put in, the value, and the source. LAYER is a name as
+    in the table of `summarize`, of a layer or of a module; without one, the first layer of every
+    kind is explained. The formulas are read off the code that computes the figures.
+
+    \b
+      convcalc explain alexnet conv1
+      convcalc explain alexnet conv1 --of output --style d2l
+      convcalc explain lenet5 --steps
+      convcalc explain resnet50 layer1.bottleneck1 --format latex -o slide.tex
+    """
+    if output == "":
+        raise UsageError("-o: an empty file name")
+    if form is None:
+        form = _SUFFIXES.get((output or "").rpartition(".")[2], "text")
+    net = open_network(spec, parse_settings(settings, batch))
+    if steps and layers:
+        raise UsageError("--steps walks through the whole network: leave out the layers")
+    found = (
+        net.walk_through(style) if steps else net.explain(layers, of=of, style=style, dtype=dtype)
+    )
+    if not (steps or layers):
+        click.echo("Note: the first layer of every kind; name a layer to see another", err=True)
+    if form == "notebook":
+        import json
+
+        text = json.dumps(found.notebook(), indent=1, ensure_ascii=False)
+    elif form != "text":
+        text = found.latex() if form == "latex" else found.markdown()
+    elif output is None:
+        show(found.render(terminal_width()))
+        return
+    else:
+        text = found.text()
+    if output is None:
+        write(text)
+    else:
+        save(text, output)

@@ -1,0 +1,402 @@
+"""Explanations: the derivations of layers as text, Markdown, LaTeX and notebooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from convcalc.analysis.derivation import EXPLAINED, Derivation, Derivations, Letter
+from convcalc.analysis.memory import BYTES
+from convcalc.dim import Dim, Size
+from convcalc.errors import UsageError, did_you_mean, shorten
+from convcalc.graph import Graph, Node
+from convcalc.layer import show_shape
+from convcalc.notation import LATEX, TEXT, Notation
+from convcalc.report.board import MEANINGS, STYLES, Formula
+from convcalc.report.terminal import Piece, Rendered, wrapped
+
+_LABELS = {
+    ("params", ""): "parameters",
+    ("params", "buffers"): "buffers",
+    ("macs", ""): "MACs",
+    ("memory", "output"): "output memory",
+    ("memory", "params"): "parameter memory",
+    ("receptive_field", "size"): "receptive field",
+    ("receptive_field", "stride"): "field stride",
+    ("receptive_field", "start"): "field start",
+}
+"""What the parts of a quantity are called; those of the output are named by themselves."""
+LATEX_NEEDS = "% Needs amsmath, which beamer loads: \\usepackage{amsmath}"
+_ROW = 70
+"""The characters, as text, that one row of aligned LaTeX takes on a slide."""
+_LISTED = 12
+
+
+class Step(NamedTuple):
+    """One figure of a layer, as text.
+
+    `formula` and `substituted`, the formula with the numbers put in, are empty where no formula
+    is worth a board; `note` then says why. `value` is what the report has.
+    """
+
+    layer: str
+    quantity: str
+    part: str
+    formula: str
+    substituted: str
+    value: Size
+    source: str
+    note: str
+
+
+class _Written:
+    """A derivation in a style."""
+
+    def __init__(self, derivation: Derivation, style: str) -> None:
+        self.derivation = derivation
+        self.quantity = derivation.quantity
+        self.part = derivation.part
+        self.formula = None
+        if derivation.formula is not None:
+            self.formula = Formula(derivation, STYLES[style])
+
+    def sides(self, notation: Notation) -> list[str]:
+        """What stands between the equals signs: the formula, the numbers put in, the value."""
+        if self.formula is None:
+            return []
+        value = in_notation(self.derivation.value, notation)
+        sides = [self.formula.names(notation), self.formula.numbers(notation)]
+        if sides[-1] == value or not self.formula.letters:
+            sides.pop()
+        if sides != [value]:
+            sides.append(value)
+        if self.quantity == "memory":
+            sides[-1] += " bytes" if notation is TEXT else r"\ \text{bytes}"
+        return sides
+
+    @property
+    def label(self) -> str:
+        """What the figure is: parameters, height and width, field stride, height."""
+        part, comma, axes = self.part.partition(",")
+        if self.quantity == "output":
+            return self.part
+        return _LABELS[self.quantity, part] + comma + axes
+
+    @property
+    def told(self) -> str:
+        """What there is to say in words in place of a formula."""
+        step = self.derivation
+        if self.formula is not None:
+            return ""
+        return f"{step.value:,}, {step.note}" if step.quantity == "receptive_field" else step.note
+
+    @property
+    def source(self) -> str:
+        """Where the formula comes from, and what in it is a number."""
+        note = self.derivation.note if self.formula is not None else ""
+        return "; ".join(filter(None, (self.derivation.source, note)))
+
+
+class _Layer(NamedTuple):
+    """A layer and all that is written about it."""
+
+    node: Node
+    steps: list[_Written]
+
+    @property
+    def shapes(self) -> tuple[str, str]:
+        op = self.node.op
+        return " and ".join(map(show_shape, op.inputs)), show_shape(op.output_shape)
+
+    def legend(self, notation: Notation) -> list[tuple[str, str]]:
+        """The symbols of the formulas, each with what it stands for."""
+        found: dict[str, dict[str, None]] = {}
+        for formula in (step.formula for step in self.steps if step.formula):
+            for symbol in formula.letters:
+                kind = Letter.of(symbol).kind
+                if not formula.name(symbol).startswith(MEANINGS[kind]):  # kernel says it itself
+                    found.setdefault(kind, {})[formula.written(symbol, notation)] = None
+        return [
+            (", ".join(found[kind]), meaning) for kind, meaning in MEANINGS.items() if kind in found
+        ]
+
+
+class Explanation:
+    """How the figures of some layers come about.
+
+    `str()` is text; iterating gives `Step`s. In a notebook it shows as formulas.
+    """
+
+    def __init__(self, title: str, style: str, found: list[tuple[Node, list[Derivation]]]) -> None:
+        self.title = title
+        self.style = style
+        self._layers = [
+            _Layer(node, [_Written(derivation, style) for derivation in derivations])
+            for node, derivations in found
+        ]
+
+    def __iter__(self) -> Iterator[Step]:
+        for layer in self._layers:
+            for step in layer.steps:
+                names = step.formula.names(TEXT) if step.formula else ""
+                numbers = step.formula.numbers(TEXT) if step.formula else ""
+                yield Step(
+                    layer.node.path, step.quantity, step.part, names, numbers,
+                    step.derivation.value, step.derivation.source, step.derivation.note,
+                )  # fmt: skip
+
+    def render(self, width: int | None = None) -> Rendered:
+        """As lines for a terminal of some width; each derivation on one line where that fits."""
+        rows: list[list[Piece]] = []
+        for layer in self._layers:
+            if rows:
+                rows.append([])
+            rows.extend(_text_rows(layer, width))
+        return Rendered(rows)
+
+    def text(self, width: int | None = None) -> str:
+        """As plain text."""
+        return "\n".join(self.render(width).plain())
+
+    def markdown(self) -> str:
+        """As Markdown with math between dollar signs, as GitHub and notebooks show it."""
+        return "\n\n".join(map(_markdown, self._layers))
+
+    def latex(self) -> str:
+        """As a LaTeX fragment for a slide or a page."""
+        return "\n\n".join([LATEX_NEEDS, *map(_latex, self._layers)])
+
+    def notebook(self) -> dict[str, Any]:
+        """As a Jupyter notebook, nbformat 4: a cell for every layer."""
+        return notebook([f"# {plain_markdown(self.title)}", *map(_markdown, self._layers)])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def _repr_latex_(self) -> str:
+        return "\n".join(filter(None, map(_aligned, self._layers)))
+
+
+def explain(
+    graph: Graph,
+    layers: str | Iterable[str] = (),
+    of: str | Iterable[str] = EXPLAINED,
+    style: str = "textbook",
+    dtype: str = "float32",
+) -> Explanation:
+    """The explanation of some layers of a graph.
+
+    Args:
+        graph: the network.
+        layers: names as in the report, of layers or of modules, which stand for all their layers;
+            none for the first layer of every kind.
+        of: what to explain: output, params, macs, memory, receptive_field; by commas or in a list.
+        style: textbook, torch, d2l or cs231n.
+        dtype: what the bytes are counted for.
+
+    Raises:
+        UsageError: a layer, quantity, style or dtype does not exist.
+    """
+    wanted = _names(of)
+    for name in wanted:
+        known(name, EXPLAINED, "quantity")
+    known(style, STYLES, "style")
+    known(dtype, BYTES, "dtype")
+    derivations = Derivations(graph, dtype)
+    nodes = _nodes(graph, _names(layers))
+    return Explanation(graph.title, style, [(node, derivations.of(node, wanted)) for node in nodes])
+
+
+def first_of_kinds(graph: Graph) -> list[Node]:
+    """The first layer of every kind, in running order."""
+    found: dict[str, Node] = {}
+    for node in graph.nodes:
+        found.setdefault(node.kind, node)
+    return list(found.values())
+
+
+def _nodes(graph: Graph, names: list[str]) -> list[Node]:
+    if not names:
+        return first_of_kinds(graph)
+    by_path = {node.path: [node] for node in graph.nodes}
+    modules: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for module in node.scope.ancestors():
+            if module.parent is not None:
+                modules.setdefault(module.path, []).append(node)
+    found: dict[Node, None] = {}
+    for name in names:
+        here = by_path.get(name) or modules.get(name)
+        if here is None:
+            paths = [*by_path, *modules]
+            some = ", ".join(paths[:_LISTED]) + (", …" if len(paths) > _LISTED else "")
+            hint = did_you_mean(name, paths) or f"There are {some}."
+            raise UsageError(f"no layer '{shorten(name)}' in {graph.title}", hint=hint)
+        found.update(dict.fromkeys(here))
+    return list(found)
+
+
+def known(name: str, names: Iterable[str], what: str) -> None:
+    """Raise unless the name is one of some.
+
+    Raises:
+        UsageError: it is none, with a suggestion.
+    """
+    if name not in names:
+        hint = did_you_mean(name, names) or f"There are {', '.join(names)}."
+        raise UsageError(f"unknown {what} '{shorten(name)}'", hint=hint)
+
+
+def _names(names: str | Iterable[str]) -> list[str]:
+    if isinstance(names, str):
+        return [name.strip() for name in names.split(",") if name.strip()]
+    return list(names)
+
+
+def in_notation(value: Size, notation: Notation) -> str:
+    """A figure, or its closed form."""
+    if isinstance(value, Dim):
+        return value.write(notation)
+    number = notation.number(abs(value))
+    return f"{notation.minus}{number}" if value < 0 else number
+
+
+# -- text ---------------------------------------------------------------------------------------
+
+
+def _text_rows(layer: _Layer, width: int | None) -> Iterator[list[Piece]]:
+    before, after = layer.shapes
+    yield [(layer.node.path, "module"), (f"  {layer.node.kind}  {before} → {after}", "faint")]
+    indent = max((len(step.label) for step in layer.steps), default=0) + 4
+    room = None if width is None else width - indent
+    for step, following in zip(layer.steps, [*layer.steps[1:], None], strict=True):
+        texts = _fitted(step.sides(TEXT), room) or wrapped(step.told, room, "")
+        for k, text in enumerate(texts):
+            label = "" if k else f"  {step.label}"
+            yield [(label.ljust(indent), "header"), (text, "")]
+        # one source for all that comes from it
+        if step.source and (following is None or following.source != step.source):
+            for text in wrapped(step.source, room, ""):
+                yield [(" " * indent, ""), (text, "faint")]
+    legend = ", ".join(f"{name} {meaning}" for name, meaning in layer.legend(TEXT))
+    if legend:
+        for text in wrapped(f"With {legend}.", width):
+            yield [(text, "faint")]
+
+
+def _fitted(sides: list[str], width: int | None) -> list[str]:
+    """Sides of an equation on one line where they fit, else each on one, wrapped at need."""
+    line = " = ".join(sides)
+    if width is None or len(line) <= width:
+        return [line] if line else []
+    return [
+        part
+        for k, side in enumerate(sides)
+        for part in wrapped(f"= {side}" if k else side, width, indent="    ")
+    ]
+
+
+# -- Markdown -----------------------------------------------------------------------------------
+
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|$~])")
+
+
+def plain_markdown(text: str) -> str:
+    """Text with what is special to Markdown escaped."""
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
+
+
+def _markdown(layer: _Layer) -> str:
+    before, after = map(plain_markdown, layer.shapes)
+    rows = [
+        f"### {plain_markdown(layer.node.path)}",
+        "",
+        f"{plain_markdown(layer.node.kind)}: {before} → {after}",
+        "",
+    ]
+    for step in layer.steps:
+        sides = step.sides(LATEX)
+        told = f"${' = '.join(sides)}$" if sides else plain_markdown(step.told)
+        source = f" ({plain_markdown(step.source)})" if step.source else ""
+        rows.append(f"- **{step.label}:** {told}{source}")
+    legend = ", ".join(f"${name}$ {meaning}" for name, meaning in layer.legend(LATEX))
+    if legend:
+        rows += ["", f"With {legend}."]
+    return "\n".join(rows)
+
+
+def notebook(cells: Sequence[str]) -> dict[str, Any]:
+    """A notebook of Markdown cells, nbformat 4."""
+    return {
+        "cells": [
+            {"cell_type": "markdown", "metadata": {}, "source": text.splitlines(keepends=True)}
+            for text in cells
+        ],
+        "metadata": {"language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 4,
+    }
+
+
+# -- LaTeX --------------------------------------------------------------------------------------
+
+_LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
+    "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "×": r"$\times$", "→": r"$\to$", "·": r"$\cdot$", "−": r"$-$", "≥": r"$\geq$",
+    "≤": r"$\leq$", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
+    "Σ": r"$\Sigma$", "Π": r"$\Pi$", "α": r"$\alpha$", "β": r"$\beta$", "λ": r"$\lambda$",
+    "√": r"$\surd$", "²": r"$^2$", "…": r"\dots{}", "–": "--", "—": "---", "⅙": "1/6",
+}  # fmt: skip
+
+
+def plain_latex(text: str) -> str:
+    """Text with what is special to LaTeX escaped; other letters beyond Latin are left out."""
+    return "".join(_LATEX_SPECIAL.get(c, c if ord(c) < 0x180 else "?") for c in text)
+
+
+def _latex(layer: _Layer) -> str:
+    before, after = map(plain_latex, layer.shapes)
+    name, kind = plain_latex(layer.node.path), plain_latex(layer.node.kind)
+    rows = [rf"\textbf{{{name}}}: {kind}, {before} $\to$ {after}"]
+    aligned = _aligned(layer)
+    if aligned:
+        rows.append(aligned)
+    for step in layer.steps:
+        if step.formula is None and step.told:
+            rows.append(rf"\par {plain_latex(step.label)}: {plain_latex(step.told)}.")
+    notes = [
+        f"{plain_latex(step.label)}: {plain_latex(step.source)}"
+        for step in layer.steps
+        if step.formula is not None and step.source
+    ]
+    legend = ", ".join(f"${name}$ {meaning}" for name, meaning in layer.legend(LATEX))
+    if legend:
+        rows.append(rf"\par With {legend}.")
+    rows.extend(f"% {note}" for note in notes)
+    return "\n".join(rows)
+
+
+def _aligned(layer: _Layer) -> str:
+    """The equations of a layer, aligned at the equals signs after their names."""
+    rows = []
+    for step in layer.steps:
+        sides = step.sides(LATEX)
+        if not sides:
+            continue
+        lengths = list(map(len, step.sides(TEXT)))
+        head = rf"\text{{{plain_latex(step.label)}:}}\quad & "
+        if sum(lengths) <= _ROW:
+            rows.append(head + " = ".join(sides))
+        else:
+            rows.append(head + sides[0])
+            rows.extend(rf"& = {side}" for side in sides[1:])
+    if not rows:
+        return ""
+    return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
