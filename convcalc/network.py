@@ -194,7 +194,7 @@ class Network:
         self,
         layers: str | Iterable[str] = (),
         *,
-        of: str | Iterable[str] = ("output", "params", "macs", "memory", "receptive_field"),
+        of: str | Iterable[str] | None = None,
         style: str = "textbook",
         dtype: str = "float32",
     ) -> Explanation:
@@ -207,7 +207,8 @@ class Network:
         Args:
             layers: names in the report, by commas or in a list, of layers or of modules, which
                 stand for all layers in them; none for the first layer of every kind.
-            of: what to explain, by commas or in a list.
+            of: what to explain, by commas or in a list: output, params, macs, memory,
+                receptive_field; all of them if nothing is said.
             style: whose names and forms: textbook, torch, d2l or cs231n.
             dtype: what the bytes are counted for.
 

@@ -18,8 +18,8 @@ from convcalc.analysis.memory import BYTES
 from convcalc.analysis.quantities import QUANTITIES
 from convcalc.analysis.receptive_field import Tracked, joined, receptive_fields
 from convcalc.dim import Atom, Dim, Size, equal, symbol, symbols
-from convcalc.errors import ConvcalcError
-from convcalc.fields import Decimal, Kind, Padding, PerAxis, Whole
+from convcalc.errors import ConvcalcError, UndecidableError
+from convcalc.fields import Axes, Decimal, Kind, Padding, PerAxis, Whole
 from convcalc.graph import Graph, Node, Operation
 from convcalc.layer import AXIS_NAMES, SAME, Layer, Shape, Weight, fields, per_axis, show_shape
 from convcalc.view import IDENTITY, Spread, View, Window
@@ -34,21 +34,25 @@ _SYMBOLIC: dict[type, tuple[str, ...]] = {
 }
 """The fields of a view for which symbols may stand; other views need their numbers."""
 
+_PLAIN_AT_1 = ("groups", "multiplier")
+"""What is no part of a formula where it is 1."""
+
 _REACH = {"size": "field", "stride": "jump", "start": "first"}
 
 
 class Letter(NamedTuple):
-    """What a symbol of a formula stands for: a field's name or a size, of one axis and input.
+    """What a symbol of a formula stands for: a field or a size, of an axis where it has one.
 
-    Written `kind:axis:input`, which no symbol of a spec is.
+    `place` says of which input it is, or where it stands in a list. Written `kind:axis:place`,
+    which no symbol of a spec is.
     """
 
     kind: str
     axis: int | None = None
-    input: int = 0
+    place: int = 0
 
     def __str__(self) -> str:
-        return f"{self.kind}:{'' if self.axis is None else self.axis}:{self.input}"
+        return f"{self.kind}:{'' if self.axis is None else self.axis}:{self.place}"
 
     @property
     def dim(self) -> Dim:
@@ -58,8 +62,8 @@ class Letter(NamedTuple):
     @classmethod
     def of(cls, name: str) -> Letter:
         """The letter that a symbol's name is written from."""
-        kind, axis, number = name.split(":")
-        return cls(kind, int(axis) if axis else None, int(number))
+        kind, axis, place = name.split(":")
+        return cls(kind, int(axis) if axis else None, int(place))
 
 
 class Derivation(NamedTuple):
@@ -129,13 +133,13 @@ class Derivations:
         found = []
         for axis in range(1, rank + 2):
             formula, value = traced.output[axis], op.output_shape[axis]
-            if axis < len(traced.inputs[0]) and formula is traced.inputs[0][axis]:
+            if axis < len(traced.inputs[0]) and formula == traced.inputs[0][axis]:
                 continue
             axes = (axis - 2,) if axis >= 2 else ()
             part = _axis_names(rank)[axis - 2] if axes else "channels" if rank else "features"
             source = traced.output_source if axes or rank <= 0 else traced.summary
             if isinstance(formula, Dim) and _is_symbol(formula):
-                source = "as the spec says"
+                source = ""  # a field of the layer, or an axis of the input
             found.append(
                 Derivation(
                     "output", part, formula, traced.values, value, source,
@@ -316,7 +320,13 @@ class _Traced:
 
     def _field(self, name: str, kind: Kind, value: Any) -> Any:
         each = kind.each if isinstance(kind, PerAxis) else kind
-        if not isinstance(each, (Whole, Padding, Decimal)) or value is None or value in SAME:
+        if isinstance(kind, Axes) or value is None or value in SAME:
+            return value
+        if not isinstance(each, (Whole, Padding, Decimal)):
+            if not isinstance(value, tuple):
+                return value
+            return tuple(self._symbol(Letter(name, None, i), v) for i, v in enumerate(value))
+        if name in _PLAIN_AT_1 and value == 1:
             return value
         if not isinstance(kind, (PerAxis, Padding)):
             return self._symbol(Letter(name), value)
@@ -393,7 +403,11 @@ def _field_steps(
             kept = [name for name, n in numbers if name not in names and type(n) is int]
             note = f"with numbers for {_and(kept)}"
         tracked.append(place._replace(reach=traced))
-    result = joined(tuple(tracked))
+    try:
+        result = joined(tuple(tracked))
+    except UndecidableError:  # of very many branches
+        yield noted(reach.size, "that of all branches together")
+        return
     assert result is not None
     assert result.reach is not None
     told = joined if len(distinct) > 1 else type(next(iter(distinct))[1]).reach

@@ -12,14 +12,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from convcalc.analysis.derivation import Derivation, Letter, put
-from convcalc.dim import Atom, Dim, Monomial, Rational, Size, Terms
+from convcalc.dim import Atom, Dim, Monomial, Rational, Size, Terms, symbols
 from convcalc.notation import LATEX, Notation
+from convcalc.report.terminal import outside_brackets
 
 _SUFFIXES = {1: ("",), 2: ("_h", "_w"), 3: ("_d", "_h", "_w")}
 _INDICES = tuple(f"[{axis}]" for axis in range(8))
+_MANY = 8
+"""Terms alike, of which some are left out if there are more."""
 _LETTERS = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 
 MEANINGS = {
@@ -47,10 +50,11 @@ MEANINGS = {
     "start": "start",
     "stop": "stop",
     "step": "step",
+    "shape": "size asked for",
     "field": "field of what is read",
     "jump": "its stride",
     "first": "where its first one starts",
-    "params": "parameters of the layer",
+    "params": "params",
 }
 """What the symbols stand for, in the order of the legend."""
 
@@ -61,7 +65,13 @@ _FACTORS = (
 )  # fmt: skip
 _TERMS = ("extent", "channels", "first", "field", "padding", "total", "before", "after",
           "dilation", "kernel", "output_padding", "stride")  # fmt: skip
-_WORDS = {"start": "start", "stop": "stop", "step": "step", "params": "params"}
+_WORDS = {
+    "start": "start",
+    "stop": "stop",
+    "step": "step",
+    "params": "params",
+    "shape": "size",
+}
 _FIELD = {"field": "r{i}", "jump": "j{i}", "first": "x{i}"}
 
 
@@ -79,6 +89,7 @@ class Style(NamedTuple):
     """Whether names keep the mark of an axis also where a formula is for all axes."""
     square: bool = False
     """Whether a name has no mark where all axes have the same value."""
+    letters: Mapping[int, tuple[str, ...]] = _LETTERS
     letter: str = ""
     """The letter of a size where a formula is for all axes."""
     total_padding: bool = False
@@ -90,7 +101,7 @@ class Style(NamedTuple):
     """Whether terms that are 0 stay once the numbers are in."""
 
 
-_PLAIN = {"dilation": 1, "groups": 1, "multiplier": 1, "output_padding": 0, "start": 0, "step": 1}
+_PLAIN = {"dilation": 1, "output_padding": 0, "start": 0, "step": 1}
 
 STYLES: dict[str, Style] = {
     "textbook": Style(
@@ -117,7 +128,7 @@ STYLES: dict[str, Style] = {
             "dilation": "dilation{i}", "groups": "groups", "multiplier": "multiplier",
             "output_padding": "output_padding{i}", "size": "size{i}", "scale": "scale{i}",
         },
-        left_out={"groups": 1, "multiplier": 1, "start": 0, "step": 1},
+        left_out={"start": 0, "step": 1},
         marks=dict.fromkeys((1, 2, 3), _INDICES),
         letter="H",
     ),
@@ -129,7 +140,7 @@ STYLES: dict[str, Style] = {
             "features": "d", "in_features": "d_i", "out_features": "d_o", "extent": "n{i}",
             "out": "m{i}", "kernel": "k{i}", "stride": "s{i}", "padding": "p{i}",
             "total": "p{i}", "before": "b{i}", "after": "a{i}", "dilation": "d{i}",
-            "groups": "g", "multiplier": "m", "output_padding": "e{i}", "size": "m{i}",
+            "groups": "g", "multiplier": "t", "output_padding": "e{i}", "size": "m{i}",
             "scale": "u{i}",
         },
         factors=("batch", "in_channels", "channels", "in_features", "features", "out_channels",
@@ -159,6 +170,7 @@ STYLES: dict[str, Style] = {
                "before", "after", "output_padding", "stride"),
         left_out=_PLAIN,
         square=True,
+        letters={**_LETTERS, 3: ("T", "H", "W")},  # D is the number of channels
         letter="W",
         bars_where_needed=True,
         zeros=False,
@@ -247,13 +259,12 @@ class Formula:
         """What the style calls a symbol."""
         letter = Letter.of(symbol)
         text = self.style.names[letter.kind]
-        if letter.axis is not None:
-            text = self._of_axis(text, letter)
+        text = text.format(i="", X="") if letter.axis is None else self._of_axis(text, letter)
         several = any(
-            other.input and other.kind == letter.kind and other.axis == letter.axis
+            other.place and other.kind == letter.kind and other.axis == letter.axis
             for other in map(Letter.of, self.letters)
         )
-        return f"{text}{',' if '_' in text else '_'}{letter.input + 1}" if several else text
+        return f"{text}{',' if '_' in text else '_'}{letter.place + 1}" if several else text
 
     def _of_axis(self, text: str, letter: Letter) -> str:
         style, axis, rank = self.style, letter.axis or 0, self.derivation.rank
@@ -262,9 +273,10 @@ class Formula:
         marked = style.marked and self.derivation.quantity == "output"
         bare = rank == 1 or (for_all and not marked) or (style.square and len(alike) == 1)
         marks = style.marks.get(rank, _INDICES)
-        letters = _LETTERS.get(rank, tuple(f"D{a}" for a in range(rank)))
+        letters = style.letters.get(rank, tuple(f"D_{a}" for a in range(8)))
         return text.format(
-            i="" if bare else marks[axis], X=style.letter if for_all else letters[axis]
+            i="" if bare else marks[axis],
+            X=style.letter if for_all else letters[axis],
         )
 
     def _form(self, formula: Size | None) -> Size:
@@ -276,26 +288,28 @@ class Formula:
             if value is not None and self.values[name] == value:
                 known[name] = value
         form: Size = put(formula, known)  # type: ignore[arg-type]
-        for before in [Letter.of(name) for name in names if Letter.of(name).kind == "before"]:
-            form = self._padded(form, before)
+        for before in [Letter.of(name) for name in self.values]:
+            if before.kind == "before":
+                form = self._padded(form, before)
         return form
 
     def _padded(self, form: Size, before: Letter) -> Size:
         after = before._replace(kind="after")
         if str(after) not in self.values:
             return form
-        first, last = self.values[str(before)], self.values[str(after)]
+        first: Any = self.values[str(before)]
+        last: Any = self.values[str(after)]
         if self.style.total_padding:
             total = before._replace(kind="total")
-            found = put(form, {str(before): total.dim - after.dim})
+            found: Size = put(form, {str(before): total.dim - after.dim})
             # a size depends on the sum alone, but where ceil mode looks at one side
-            if isinstance(found, Dim) and str(after) not in found.symbols:
-                self.values[str(total)] = first + last  # type: ignore[assignment]
+            if str(after) not in set(symbols(found)):
+                self.values[str(total)] = first + last
                 return found
         elif first == last:
             padding = before._replace(kind="padding")
             self.values[str(padding)] = first
-            return put(form, {str(before): padding.dim, str(after): padding.dim})
+            form = put(form, {str(before): padding.dim, str(after): padding.dim})
         return form
 
 
@@ -316,7 +330,9 @@ class _Reader:
         if common:
             inner = self.read(Dim({_over(m, common): c for m, c in terms.items()}))
             return self._product([*self._factors(common), (inner, 1)])
-        parts = [*self._rounded(terms, in_call), *self._grouped(terms)]
+        parts = list(self._put_back(terms))
+        parts.extend(self._rounded(terms, in_call))
+        parts.extend(self._grouped(terms))
         parts.extend(self._term(*item) for item in terms.items())
         parts.sort(key=lambda part: self._rank(part[1], self.style.terms))
         # a person starts with a positive term
@@ -325,10 +341,10 @@ class _Reader:
         return parts[0][1] if len(parts) == 1 and not parts[0][0] else Sum(tuple(parts))
 
     def _rounded(self, terms: Terms, in_call: bool) -> Iterator[tuple[bool, Expression]]:
-        """⌊a/s⌋ + 1 as ⌊(a + s)/s⌋ or ⌈(a + 1)/s⌉, ⌊a/s⌋ − 1 as ⌊(a − s)/s⌋, out of the terms."""
+        """⌊a/s⌋ + 1 as one expression, ⌊(a + s)/s⌋ or ⌈(a + 1)/s⌉; taken out of the terms."""
         constant = terms.get((), 0)
         for monomial in list(terms):
-            if len(monomial) != 1 or terms[monomial] != 1 or not constant:
+            if len(monomial) != 1 or terms[monomial] != 1 or constant < 1:
                 continue
             kind, parts = monomial[0].anatomy()
             if kind != "floor" or monomial[0] in self.exact:
@@ -336,22 +352,38 @@ class _Reader:
             above, below = parts
             rounded_up = above + 1
             kinds = {Letter.of(name).kind for name in above.symbols}
-            taken: Rational = 1
-            if constant < 0:
-                taken = constant
-                found = self._ratio(above + constant * below, below, "floor")
-            elif self.style.stride_inside and not in_call:
+            if self.style.stride_inside and not in_call:
                 found = self._ratio(above + below, below, "floor")
             elif in_call or ("kernel" not in kinds and () not in getattr(rounded_up, "terms", ())):
                 found = self._ratio(rounded_up, below, "ceil")
             else:
                 continue
             del terms[monomial]
-            terms[()] = constant - taken
-            if constant == taken:
+            terms[()] = constant - 1
+            if constant == 1:
                 del terms[()]
             yield False, found
             return
+
+    def _put_back(self, terms: Terms) -> Iterator[tuple[bool, Expression]]:
+        """Floors with what the algebra pulled out of them: j·⌊(k + 1)/2⌋ − j is j·⌊(k − 1)/2⌋."""
+        for monomial in list(terms):
+            floors = [atom for atom in monomial if atom.anatomy()[0] == "floor"]
+            if len(floors) != 1 or terms[monomial] != 1:
+                continue
+            above, below = floors[0].anatomy()[1]
+            base = _over(monomial, (floors[0],))
+            pulled = {
+                inner: outer
+                for inner, coefficient in above.terms.items()
+                for outer in terms
+                if Counter(outer) == Counter(base + inner) and terms[outer] * coefficient < 0
+            }
+            if pulled and isinstance(below, int):
+                above = above + below * Dim({m: terms.pop(outer) for m, outer in pulled.items()})
+                del terms[monomial]
+                ratio = self._ratio(above, below, "floor")
+                yield False, self._product([*self._factors(base), (ratio, 1)])
 
     def _grouped(self, terms: Terms) -> Iterator[tuple[bool, Expression]]:
         """Terms that are multiples of another: d·k − d is d·(k − 1); taken out of the terms."""
@@ -406,8 +438,10 @@ class _Reader:
         if not letters:
             number_first = order is self.style.factors
             return (-1 if number_first else len(order) + 1, 0, 0)
-        return min(
-            (order.index(x.kind) if x.kind in order else len(order), x.axis or 0, x.input)
+        # a sum among factors stands where the last of its symbols would
+        pick = max if order is self.style.factors and isinstance(expression, Sum) else min
+        return pick(
+            (order.index(x.kind) if x.kind in order else len(order), x.axis or 0, x.place)
             for x in letters
         )
 
@@ -496,14 +530,23 @@ def _write(expression: Expression, notation: Notation, name: Callable[[str], str
     if isinstance(expression, Sum):
         texts = [(negative, _write(term, notation, name)) for negative, term in expression.terms]
         rest = [(negative, _guarded(text, notation)) for negative, text in texts[1:]]
+        if len(rest) > _MANY and all(isinstance(term, Name) for _, term in expression.terms):
+            rest[2:-1] = [(False, r"\cdots" if notation is LATEX else "…")]
         return notation.sum([texts[0], *rest])
     if isinstance(expression, Call):
         arguments = [_write(argument, notation, name) for argument in expression.arguments]
+        if len(arguments) > _MANY:
+            arguments[2:-1] = [r"\dots" if notation is LATEX else "…"]
         return notation.call(expression.function, arguments)
     above, below = (_write(part, notation, name) for part in (expression.above, expression.below))
-    simple = (not isinstance(expression.above, Sum), isinstance(expression.below, (Name, Number)))
+    simple = (not isinstance(expression.above, Sum), _is_factor(expression.below))
     form = {"floor": notation.floor, "ceil": notation.ceil, "": notation.ratio}[expression.bars]
     return form(above, below, simple)
+
+
+def _is_factor(expression: Expression) -> bool:
+    single = isinstance(expression, Product) and len(expression.factors) == 1
+    return single or isinstance(expression, (Name, Number))
 
 
 def _write_product(product: Product, notation: Notation, name: Callable[[str], str]) -> str:
@@ -527,7 +570,7 @@ def _number(value: Size | Fraction, notation: Notation) -> str:
     """A value in the place of a symbol."""
     if isinstance(value, Dim):
         text = value.write(notation)
-        return notation.group(text) if len(value.terms) > 1 else text
+        return notation.group(text) if " " in outside_brackets(str(value)) else text
     return f"{notation.minus}{notation.number(-value)}" if value < 0 else notation.number(value)
 
 

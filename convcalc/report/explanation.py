@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from convcalc.analysis.derivation import EXPLAINED, Derivation, Derivations, Letter
@@ -28,9 +29,13 @@ _LABELS = {
 }
 """What the parts of a quantity are called; those of the output are named by themselves."""
 LATEX_NEEDS = "% Needs amsmath, which beamer loads: \\usepackage{amsmath}"
-_ROW = 70
-"""The characters, as text, that one row of aligned LaTeX takes on a slide."""
+_ROW = 50
+"""The characters, counted as text, that fit one row of a slide."""
+_SIZES = ((_ROW, ""), (66, r"\footnotesize"), (80, r"\scriptsize"))
+"""How many fit where they are smaller."""
 _LISTED = 12
+_BEFORE_SIGN = re.compile(" ([+−]) ")
+"""A sum is broken before its signs."""
 
 
 class Step(NamedTuple):
@@ -186,7 +191,7 @@ class Explanation:
 def explain(
     graph: Graph,
     layers: str | Iterable[str] = (),
-    of: str | Iterable[str] = EXPLAINED,
+    of: str | Iterable[str] | None = None,
     style: str = "textbook",
     dtype: str = "float32",
 ) -> Explanation:
@@ -196,14 +201,15 @@ def explain(
         graph: the network.
         layers: names as in the report, of layers or of modules, which stand for all their layers;
             none for the first layer of every kind.
-        of: what to explain: output, params, macs, memory, receptive_field; by commas or in a list.
+        of: what to explain, by commas or in a list: output, params, macs, memory,
+            receptive_field; all of them if nothing is said.
         style: textbook, torch, d2l or cs231n.
         dtype: what the bytes are counted for.
 
     Raises:
         UsageError: a layer, quantity, style or dtype does not exist.
     """
-    wanted = _names(of)
+    wanted = _names(EXPLAINED if of is None else of)
     for name in wanted:
         known(name, EXPLAINED, "quantity")
     known(style, STYLES, "style")
@@ -263,7 +269,11 @@ def in_notation(value: Size, notation: Notation) -> str:
     """A figure, or its closed form."""
     if isinstance(value, Dim):
         return value.write(notation)
-    number = notation.number(abs(value))
+    size = abs(value)
+    number = notation.number(size)
+    if isinstance(size, Fraction):  # the stride of a receptive field after upsampling
+        parts = notation.number(size.numerator), notation.number(size.denominator)
+        number = notation.ratio(*parts, (True, True))
     return f"{notation.minus}{number}" if value < 0 else number
 
 
@@ -272,7 +282,13 @@ def in_notation(value: Size, notation: Notation) -> str:
 
 def _text_rows(layer: _Layer, width: int | None) -> Iterator[list[Piece]]:
     before, after = layer.shapes
-    yield [(layer.node.path, "module"), (f"  {layer.node.kind}  {before} → {after}", "faint")]
+    about = f"{layer.node.kind}  {before} → {after}"
+    head = f"{layer.node.path}  {about}"
+    if width is None or len(head) <= width:
+        yield [(layer.node.path, "module"), (f"  {about}", "faint")]
+    else:
+        yield [(layer.node.path, "module")]
+        yield from ([(f"  {text}", "faint")] for text in wrapped(about, width - 2))
     indent = max((len(step.label) for step in layer.steps), default=0) + 4
     room = None if width is None else width - indent
     for step, following in zip(layer.steps, [*layer.steps[1:], None], strict=True):
@@ -296,9 +312,13 @@ def _fitted(sides: list[str], width: int | None) -> list[str]:
     if width is None or len(line) <= width:
         return [line] if line else []
     return [
-        part
+        part.replace("\N{NO-BREAK SPACE}", " ")
         for k, side in enumerate(sides)
-        for part in wrapped(f"= {side}" if k else side, width, indent="    ")
+        for part in wrapped(
+            _BEFORE_SIGN.sub(" \\1\N{NO-BREAK SPACE}", f"= {side}" if k else side),
+            width,
+            indent="    ",
+        )
     ]
 
 
@@ -378,25 +398,30 @@ def _latex(layer: _Layer) -> str:
     ]
     legend = ", ".join(f"${name}$ {meaning}" for name, meaning in layer.legend(LATEX))
     if legend:
-        rows.append(rf"\par With {legend}.")
+        rows.append(rf"\par\smallskip With {legend}.")
     rows.extend(f"% {note}" for note in notes)
     return "\n".join(rows)
 
 
 def _aligned(layer: _Layer) -> str:
-    """The equations of a layer, aligned at the equals signs after their names."""
-    rows = []
+    """The equations of a layer, each after its label; small where they would not fit a slide."""
+    rows: list[str] = []
+    longest = 0
     for step in layer.steps:
-        sides = step.sides(LATEX)
-        if not sides:
-            continue
-        lengths = list(map(len, step.sides(TEXT)))
-        head = rf"\text{{{plain_latex(step.label)}:}}\quad & "
-        if sum(lengths) <= _ROW:
-            rows.append(head + " = ".join(sides))
-        else:
-            rows.append(head + sides[0])
-            rows.extend(rf"& = {side}" for side in sides[1:])
+        lengths = [len(side) for side in step.sides(TEXT)]
+        used = len(step.label)
+        row = rf"& \text{{{plain_latex(step.label)}:}}\quad "
+        for k, (side, length) in enumerate(zip(step.sides(LATEX), lengths, strict=True)):
+            if used + length > _ROW:
+                rows.append(row)
+                row, used = r"& \qquad ", 0
+            row += f"= {side} " if k else f"{side} "
+            used += length
+            longest = max(longest, length)
+        if lengths:
+            rows.append(row.rstrip())
     if not rows:
         return ""
-    return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
+    equations = "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
+    size = next((size for most, size in _SIZES if longest <= most), _SIZES[-1][1])
+    return rf"\begingroup{size}" + f"\n{equations}\n" + r"\endgroup" if size else equations

@@ -132,9 +132,11 @@ class Walkthrough:
             )  # fmt: skip
             rows.append(" & ".join(columns) + r" \\")
         totals = " & ".join(map(plain_latex, self._totals))
-        head = [LATEX_NEEDS, r"\begin{tabular}{lllrr}"]
+        # braces here would be the title of a frame
+        head = [LATEX_NEEDS, r"\begingroup\footnotesize\renewcommand{\arraystretch}{1.5}"]
+        head.append(r"\begin{tabular}{lllrr}")
         head.append(r"Layer & Worked out & Output & Params & MACs \\ \hline")
-        end = [rf"\hline Total & & & {totals}", r"\end{tabular}"]
+        end = [rf"\hline Total & & & {totals}", r"\end{tabular}\endgroup"]
         return "\n".join([*head, *rows, *end])
 
     def notebook(self) -> dict[str, Any]:
