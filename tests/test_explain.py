@@ -492,6 +492,22 @@ def test_receptive_fields() -> None:
     assert steps[0].note == "with numbers for stride and before"
 
 
+def test_receptive_fields_with_fractions_and_negative_numbers() -> None:
+    net = convcalc.loads(
+        "input: [3, 9, 9]\nlayers: [upsample: 2, conv: {out_channels: 4, kernel: 4}]"
+    )
+    size, stride, start = net.explain("conv1", of="receptive_field")
+    assert (size.formula, size.substituted, size.value) == ("r + 2", "1 + 2", 3)
+    assert (stride.formula, stride.value) == ("1/2", Fraction(1, 2))
+    assert size.note == "with numbers for kernel, stride, before, after and dilation"
+    text = net.explain("conv1", of="receptive_field").text()
+    assert "field stride     1/2\n" in text
+    assert r"\quad \frac{1}{2}" in net.explain("conv1", of="receptive_field").latex()
+    crop = one_layer("crop: {size: 7}", "[3, 9, 9]")
+    *_, start = crop.explain("crop1", of="receptive_field")
+    assert (start.formula, start.substituted) == ("x − b·j", "0 − (−1)·1")
+
+
 def test_what_has_no_formula_says_so() -> None:
     net = convcalc.load("alexnet_cs231n")
     notes = {(s.quantity, s.part): s.note for s in net.explain("relu1")}

@@ -399,8 +399,9 @@ def _field_steps(
         if not isinstance(view, Window):
             # where the first output starts is worth no formula
             traced = traced._replace(start=view.reach(entered).start)  # type: ignore[union-attr]
-            numbers = view._asdict().items()  # type: ignore[attr-defined]
-            kept = [name for name, n in numbers if name not in names and type(n) is int]
+        numbers = view._asdict().items()  # type: ignore[attr-defined]
+        kept = [name for name, n in numbers if name not in names and type(n) is int]
+        if kept and view != IDENTITY:
             note = f"with numbers for {_and(kept)}"
         tracked.append(place._replace(reach=traced))
     try:
