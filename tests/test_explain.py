@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 import convcalc
 from convcalc.analysis.derivation import Derivation, Derivations
 from convcalc.commands.layers import example_spec
+from convcalc.cost import Cost
 from convcalc.dim import Dim
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.graph import Graph, Module, Node
@@ -204,6 +205,23 @@ def test_a_formula_that_gives_another_value_is_an_error(monkeypatch: pytest.Monk
     monkeypatch.setattr(Conv, "output_shape", wrong)
     with pytest.raises(ConvcalcError, match="conv1: the formula of output gives 5, and the layer"):
         net.explain("conv1")
+
+
+def test_code_that_takes_no_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Conv.cost
+
+    def counting(self: Conv, x: Shape) -> Cost:
+        assert list(range(self.out_channels))  # type: ignore[arg-type]
+        return right(self, x)
+
+    monkeypatch.setattr(Conv, "cost", counting)
+    net = convcalc.loads(
+        "input: [3, H, 8]\nvariables: {H: }\nlayers: [conv: {out_channels: 4, kernel: 3}]"
+    )
+    told = {step.part or step.quantity: step.note for step in net.explain("conv1")}
+    assert told["macs"] == "648·H − 1,296, by code that takes numbers only"
+    assert told["channels"] == "4, by code that takes numbers only"
+    assert net.walk_through().text()
 
 
 # -- as people write it ---------------------------------------------------------------------------
@@ -878,6 +896,7 @@ def test_command_forms(run: Run, tmp_path: Path) -> None:  # noqa: F811
         ),
         (("lenet5", "--steps", "--style", "x"), 2, "unknown style 'x'"),
         (("lenet5", "conv1", "--steps"), 2, "--steps walks through the whole network: leave out"),
+        (("lenet5", "--of", "macs", "--steps"), 2, "leave out LAYER and --of"),
         (("lenet5", "-o", ""), 2, "-o: an empty file name"),
         (("nonet",), 3, "nonet"),
     ],

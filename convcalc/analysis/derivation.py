@@ -124,7 +124,12 @@ class Derivations:
     def _trace(self, node: Node) -> _Traced:
         operation = node.op
         if id(operation) not in self._traced:
-            self._traced[id(operation)] = _Traced(operation)
+            try:
+                traced = _Traced(operation)
+            except (ConvcalcError, TypeError):
+                # the layer's code decides on a number, or counts up to one
+                traced = _Traced(operation, symbolic=False)
+            self._traced[id(operation)] = traced
         return self._traced[id(operation)]
 
     def _output(self, node: Node) -> Iterator[Derivation]:
@@ -140,12 +145,7 @@ class Derivations:
             source = traced.output_source if axes or rank <= 0 else traced.summary
             if isinstance(formula, Dim) and _is_symbol(formula):
                 source = ""  # a field of the layer, or an axis of the input
-            found.append(
-                Derivation(
-                    "output", part, formula, traced.values, value, source,
-                    axes=axes, rank=traced.rank, exact=traced.exact,
-                )
-            )  # fmt: skip
+            found.append(traced.derivation("output", part, formula, value, source, axes))
         if not found:
             same = op.output_shape == op.inputs[0]
             shape = show_shape(op.output_shape)
@@ -174,7 +174,7 @@ class Derivations:
         if macs == 0:
             yield Derivation("macs", "", None, {}, 0, "", f"none: {QUANTITIES['macs'].meaning}")
             return
-        formula = traced.over_outputs(traced.layer.cost(*traced.inputs).macs)
+        formula = traced.over_outputs(traced.macs)
         yield traced.derivation("macs", "", formula, macs, traced.explanation)
 
     def _memory(self, node: Node) -> Iterator[Derivation]:
@@ -214,11 +214,16 @@ class Derivations:
 
 
 class _Traced:
-    """An operation run on symbols."""
+    """An operation run on symbols, or on its numbers.
 
-    def __init__(self, operation: Operation) -> None:
+    Raises:
+        ConvcalcError, TypeError: its code does not run on symbols.
+    """
+
+    def __init__(self, operation: Operation, symbolic: bool = True) -> None:
         layer = operation.layer
         self.operation = operation
+        self.symbolic = symbolic
         self.values: dict[str, Size] = {}
         own = {field.name for field in fields(type(layer))}
         has_out = bool(own & {"out_channels", "out_features"})
@@ -228,6 +233,8 @@ class _Traced:
         )
         self.layer = self._copy(layer)
         self.output = self.layer.output_shape(*self.inputs)
+        self.weights = self.layer.weights(*self.inputs)
+        self.macs = self.layer.cost(*self.inputs).macs
         self.exact = frozenset(self._exact())
         self.rank = max(map(len, (*operation.inputs, operation.output_shape))) - 2
         doc = inspect.getdoc(type(layer)) or ""
@@ -237,18 +244,25 @@ class _Traced:
             self.output_source = (arith.same_out.__doc__ or "").partition(": ")[2].rstrip(".")
 
     def derivation(
-        self, quantity: str, part: str, formula: Size, value: Size, source: str
+        self,
+        quantity: str,
+        part: str,
+        formula: Size,
+        value: Size,
+        source: str,
+        axes: tuple[int, ...] = (),
     ) -> Derivation:
-        """A derivation that is about no one axis."""
+        """A derivation of the operation."""
+        note = "" if self.symbolic else f"{value:,}, by code that takes numbers only"
         return Derivation(
-            quantity, part, formula, self.values, value, source,
-            rank=self.rank, exact=self.exact,
+            quantity, part, formula if self.symbolic else None, self.values, value, source, note,
+            axes, self.rank, self.exact,
         )  # fmt: skip
 
     def scalars(self, trainable: bool) -> Size:
         """How many scalars the layer owns."""
         total: Any = 0
-        for weight in self.layer.weights(*self.inputs).values():
+        for weight in self.weights.values():
             if weight.trainable == trainable:
                 total = total + arith.product(weight.shape)
         return total  # type: ignore[no-any-return]
@@ -290,7 +304,8 @@ class _Traced:
 
     def _symbol(self, letter: Letter, value: Any) -> Any:
         """A symbol for a number; words, fractions, flags and negative numbers stay."""
-        if not isinstance(value, Dim) and (type(value) is not int or value < 0):
+        known = isinstance(value, Dim) or (type(value) is int and value >= 0)
+        if not known or not self.symbolic:
             return value
         self.values[str(letter)] = value
         return letter.dim

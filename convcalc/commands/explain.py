@@ -25,12 +25,13 @@ _SUFFIXES = {"md": "markdown", "tex": "latex", "ipynb": "notebook"}
 @click.argument("spec", metavar="SPEC", type=SPEC)
 @click.argument("layers", metavar="[LAYER...]", nargs=-1)
 @click.option(
-    "--of", metavar="NAMES", default=",".join(EXPLAINED), show_default=True,
-    help="What to explain, by commas.",
+    "--of", metavar="NAMES",
+    help=f"What to explain, by commas: {', '.join(EXPLAINED)} (default: all).",
 )  # fmt: skip
 @click.option(
     "--style", metavar="|".join(STYLES), default="textbook",
-    help="Whose names and forms (default: textbook).",
+    help="Names and forms as in " + "; ".join(f"{n}: {s.about}" for n, s in STYLES.items())
+    + " (default: textbook).",
 )  # fmt: skip
 @click.option("--steps", is_flag=True, help="Walk through the whole network, a layer a line.")
 @click.option(
@@ -43,7 +44,7 @@ _SUFFIXES = {"md": "markdown", "tex": "latex", "ipynb": "notebook"}
 def command(
     spec: str,
     layers: tuple[str, ...],
-    of: str,
+    of: str | None,
     style: str,
     steps: bool,
     dtype: str,
@@ -69,8 +70,8 @@ def command(
     if form is None:
         form = _SUFFIXES.get((output or "").rpartition(".")[2], "text")
     net = open_network(spec, parse_settings(settings, batch))
-    if steps and layers:
-        raise UsageError("--steps walks through the whole network: leave out the layers")
+    if steps and (layers or of is not None):
+        raise UsageError("--steps walks through the whole network: leave out LAYER and --of")
     found = (
         net.walk_through(style) if steps else net.explain(layers, of=of, style=style, dtype=dtype)
     )

@@ -19,10 +19,11 @@ from convcalc.dim import Atom, Dim, Monomial, Rational, Size, Terms, symbols
 from convcalc.notation import LATEX, Notation
 from convcalc.report.terminal import outside_brackets
 
-_SUFFIXES = {1: ("",), 2: ("_h", "_w"), 3: ("_d", "_h", "_w")}
-_INDICES = tuple(f"[{axis}]" for axis in range(8))
 _MANY = 8
 """Terms alike, of which some are left out if there are more."""
+
+_SUFFIXES = {1: ("",), 2: ("_h", "_w"), 3: ("_d", "_h", "_w")}
+_INDICES = tuple(f"[{axis}]" for axis in range(8))
 _LETTERS = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 
 MEANINGS = {
@@ -93,6 +94,7 @@ class Style(NamedTuple):
     letter: str = ""
     """The letter of a size where a formula is for all axes."""
     total_padding: bool = False
+    """Whether padding is that of both sides together."""
     stride_inside: bool = False
     """Whether ⌊a/s⌋ + 1 is written ⌊(a + s)/s⌋."""
     bars_where_needed: bool = False
@@ -258,7 +260,7 @@ class Formula:
     def name(self, symbol: str) -> str:
         """What the style calls a symbol."""
         letter = Letter.of(symbol)
-        text = self.style.names[letter.kind]
+        text = self.style.names.get(letter.kind, letter.kind)
         text = text.format(i="", X="") if letter.axis is None else self._of_axis(text, letter)
         several = any(
             other.place and other.kind == letter.kind and other.axis == letter.axis
@@ -377,7 +379,9 @@ class _Reader:
                 inner: outer
                 for inner, coefficient in above.terms.items()
                 for outer in terms
-                if Counter(outer) == Counter(base + inner) and terms[outer] * coefficient < 0
+                if Counter(outer) == Counter(base + inner)
+                and isinstance(terms[outer], int)
+                and terms[outer] * coefficient < 0
             }
             if pulled and isinstance(below, int):
                 above = above + below * Dim({m: terms.pop(outer) for m, outer in pulled.items()})
@@ -446,10 +450,10 @@ class _Reader:
         )
 
 
-def _place_in_call(argument: Expression) -> tuple[bool, bool, str]:
+def _place_in_call(argument: Expression) -> tuple[bool, bool]:
     inner = argument.terms[0][1] if isinstance(argument, Sum) else argument
     rounded_up = isinstance(inner, Ratio) and inner.bars != "floor"
-    return not isinstance(argument, Number), not rounded_up, ""
+    return not isinstance(argument, Number), not rounded_up
 
 
 def _symbols(expression: Expression) -> Iterator[str]:

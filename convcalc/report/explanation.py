@@ -120,7 +120,9 @@ class _Layer(NamedTuple):
         for formula in (step.formula for step in self.steps if step.formula):
             for symbol in formula.letters:
                 kind = Letter.of(symbol).kind
-                if not formula.name(symbol).startswith(MEANINGS[kind]):  # kernel says it itself
+                if not formula.name(symbol).startswith(
+                    MEANINGS.get(kind, kind)
+                ):  # kernel says it itself
                     found.setdefault(kind, {})[formula.written(symbol, notation)] = None
         return [
             (", ".join(found[kind]), meaning) for kind, meaning in MEANINGS.items() if kind in found
