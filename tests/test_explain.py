@@ -538,6 +538,16 @@ def test_what_has_no_formula_says_so() -> None:
     assert (step.value, step.note) == (227, "as every output sees the whole input")
 
 
+def test_layers_of_another_input() -> None:
+    net = convcalc.loads(
+        "inputs: {a: [3, 8, 8], b: [3, 8, 8]}\n"
+        "layers:\n  - {conv: {out_channels: 3, kernel: 1}, from: b, name: c}\n  - add: \n"
+        "    from: [a, c]\n"
+    )
+    (step,) = net.explain("c", of="receptive_field")
+    assert (step.value, step.note) == (8, "the whole first input, which it does not read")
+
+
 def test_merges() -> None:
     net = convcalc.load("googlenet")
     assert "C_1 + C_2 + C_3 + C_4 = 64 + 128 + 32 + 32 = 256" in str(
@@ -587,6 +597,8 @@ def test_sources_are_those_of_the_code() -> None:
     )
     assert found["memory", "output"] == "float32, 4 bytes each"
     assert found["receptive_field", "size"].startswith("Araujo, Norris, Sim 2019")
+    (linear,) = one_layer("linear: 10", "[9216]").explain("linear1", of="macs")
+    assert linear.source == "Every output is a dot product over in_features"
     same = one_layer("conv: {out_channels: 8, kernel: 3, padding: same}")
     _, step = same.explain("conv1", of="output")
     assert step.source == (

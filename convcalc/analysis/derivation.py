@@ -381,7 +381,8 @@ def _field_steps(
         )
 
     if after is None:
-        yield noted(size, "as every output sees the whole input")
+        sees = "as every output sees the whole input"
+        yield noted(size, sees if paths else "the whole first input, which it does not read")
         return
     if after.reach is None:
         yield noted(size, "a symbol leaves it open")
@@ -488,6 +489,7 @@ def _check(step: Derivation, node: Node) -> None:
 
 # -- what the code says in words ----------------------------------------------------------------
 
+_NEXT_SENTENCE = re.compile(r"\.\s+(?=[A-Z])")
 _CITATION = re.compile(r"\s*\bSource:\s*(.*)", re.DOTALL)
 
 
@@ -497,7 +499,8 @@ def _read_docstring(doc: str) -> tuple[str, str, str]:
     paragraphs = _CITATION.sub("", doc).split("\n\n")
     summary, *more = [" ".join(p.split()) for p in paragraphs if p.strip()] or [""]
     source = " ".join(cited[1].split()) if cited else ""
-    return summary.rstrip("."), (more or [summary])[0].rstrip("."), source.rstrip(".")
+    explained = _NEXT_SENTENCE.split((more or [summary])[0])[0]
+    return summary.rstrip("."), explained.rstrip("."), source.rstrip(".")
 
 
 def _sentence(doc: str) -> str:
