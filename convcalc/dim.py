@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial, reduce
 from itertools import chain
@@ -471,7 +471,7 @@ class Dim:
             if not any(hasattr(value, "dtype") for value in values.values()):
                 check_values(self, values)
                 return _Evaluation(values).of(self)
-            return code.run(values)[0]
+            return code.run(*measured(values, code.multipliers))[0]
 
         return evaluate
 
@@ -1061,6 +1061,13 @@ class Range(NamedTuple):
     high: int
     scale: int = 1
 
+    def wider(self) -> Range:
+        """A range around it whose ends are powers of 2, or 1; itself if it is one number."""
+        if self.low == self.high:
+            return self
+        low = 1 if self.low >= 1 else -(1 << abs(self.low).bit_length())
+        return Range(low, 1 << abs(self.high).bit_length(), self.scale)
+
 
 class ArrayCode:
     """Some sizes, and whether some conditions hold, for whole arrays of their symbols.
@@ -1079,25 +1086,13 @@ class ArrayCode:
         self.names = frozenset(symbol.name for symbol in everything)
         self.multipliers = frozenset(s.name for s in everything if not s.is_whole)
 
-    def run(self, values: Mapping[str, Any]) -> list[Any]:
+    def run(self, arrays: Mapping[str, Any], ranges: Mapping[str, Range]) -> list[Any]:
         """The sizes, then whether the conditions hold, as arrays of the values broadcast.
 
-        Raises:
-            ConvcalcError: an array does not hold whole numbers, or of a multiplier any numbers.
+        `arrays` and `ranges` are what `measured` makes of the values.
         """
-        import numpy
-
-        ranges: dict[str, Range] = {}
-        arrays: dict[str, Any] = {}
-        for name, value in values.items():
-            if isinstance(value, Dim):
-                raise ConvcalcError(f"{name}: numbers and arrays go with arrays, not {value}")
-            array, scale = whole_array(name, numpy.asarray(value), name in self.multipliers)
-            ends = (int(array.min()), int(array.max())) if array.size else (1, 1)
-            if ends[0] < ends[1]:
-                ends = _wider(*ends)  # the next arrays find the same kernel
-            arrays[name], ranges[name] = array, Range(*ends, scale)
-        kernel, scales = self.kernel(ranges)
+        # the next arrays, of about the same range, find the same kernel
+        kernel, scales = self.kernel({name: span.wider() for name, span in ranges.items()})
         results: list[Any] = kernel.run(arrays)
         for i, scale in enumerate(scales):
             results[i] = divided(results[i], scale)
@@ -1138,6 +1133,27 @@ class ArrayCode:
         return program.finish(outputs), scales
 
 
+def measured(
+    values: Mapping[str, Any], multipliers: Collection[str]
+) -> tuple[dict[str, Any], dict[str, Range]]:
+    """Numbers and arrays as arrays of whole numbers, and the range of each.
+
+    Raises:
+        ConvcalcError: an array does not hold whole numbers, or of a multiplier any numbers.
+    """
+    import numpy
+
+    arrays: dict[str, Any] = {}
+    ranges: dict[str, Range] = {}
+    for name, value in values.items():
+        if isinstance(value, Dim):
+            raise ConvcalcError(f"{name}: numbers and arrays go with arrays, not {value}")
+        array, scale = whole_array(name, numpy.asarray(value), name in multipliers)
+        low, high = (int(array.min()), int(array.max())) if array.size else (1, 1)
+        arrays[name], ranges[name] = array, Range(low, high, scale)
+    return arrays, ranges
+
+
 def whole_array(name: str, array: Any, multiplier: bool) -> tuple[Any, int]:
     """An array of whole numbers and what they are to be divided by: 1, unless it has fractions.
 
@@ -1174,11 +1190,6 @@ def divided(array: Any, scale: int) -> Any:
         return array
     quotient, remainder = array // scale, array % scale
     return array * Fraction(1, scale) if remainder.any() else quotient
-
-
-def _wider(low: int, high: int) -> tuple[int, int]:
-    """A range around another whose ends are powers of 2, or 1."""
-    return (1 if low >= 1 else -(1 << abs(low).bit_length())), 1 << abs(high).bit_length()
 
 
 # -- writing ----------------------------------------------------------------------------------

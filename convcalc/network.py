@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.closed_form import Decisions, Forms, Formula
-from convcalc.analysis.conditions import Condition
-from convcalc.analysis.fit import Fit, fit
 from convcalc.analysis.limits import Limits, network_limits
 from convcalc.analysis.memory import BYTES
 from convcalc.analysis.quantities import TOTALS, quantity, total
@@ -21,8 +19,13 @@ from convcalc.report.report import Report
 from convcalc.spec.build import Bindings, build, build_symbolic
 from convcalc.spec.document import Spec, read_file, read_mapping, read_string
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what few commands need is imported by what needs it
+    from convcalc.analysis.fit import Fit
+    from convcalc.analysis.sweep.plan import Axis
+    from convcalc.analysis.sweep.rows import Rows, Selection
+    from convcalc.analysis.sweep.run import Progress
     from convcalc.report.explanation import Explanation
+    from convcalc.report.sweeps import Sweep
     from convcalc.report.walkthrough import Walkthrough
 
 
@@ -284,6 +287,123 @@ class Network:
             for i in range(rank)
         )
 
+    def sweep(
+        self,
+        values: Mapping[str | tuple[str, ...], Any],
+        *,
+        of: str | Iterable[str] = ("params", "macs"),
+        where: str = "",
+        pareto: str | Iterable[str] = (),
+        top: int | None = None,
+        by: str = "",
+        progress: Progress | None = None,
+        scheduler: str | None = None,
+        limit: int = 1_000_000_000,
+    ) -> Sweep:
+        """Totals at all combinations of some values of variables, exact, where the network fits.
+
+        >>> net = load("resnet18")
+        >>> found = net.sweep({"H": range(32, 65, 16), ("N", "W"): [(1, 32), (8, 64)]})
+        >>> found["macs"].tolist()
+        [37220352, 595518464, 65077760, 595518464, 74051072, 1184780288]
+
+        Args:
+            values: for every name, or tuple of names that move together, its values: numbers, or
+                what a spec may have for it. A tuple of names takes a row for each step, or an
+                integer array of such rows.
+            of: what is counted, as for `formula`.
+            where: a condition that the rows must meet, as `"macs < 300M and params < 5M"`.
+            pareto: keep the rows that no other is better than in all of these, smaller being
+                better; after a −, larger.
+            top: keep so many rows, those with the largest `by`; after a −, the smallest.
+            by: what `top` goes by.
+            progress: called with the configurations that are done, and with their number.
+            scheduler: the address of a Dask scheduler on which to run.
+            limit: the largest number of configurations.
+
+        Raises:
+            UsageError: no such name, no values, or too many configurations.
+        """
+        from convcalc.analysis.sweep.plan import axis
+        from convcalc.report.sweeps import collected
+
+        misfits: list[str] = []
+        rows = self.sweep_rows(
+            [axis(names, column) for names, column in values.items()],
+            of=of, where=where, pareto=pareto, top=top, by=by, progress=progress,
+            scheduler=scheduler, limit=limit, misfits=misfits,
+        )  # fmt: skip
+        return collected(rows, misfits)
+
+    def sweep_rows(
+        self,
+        axes: Sequence[Axis],
+        *,
+        of: str | Iterable[str],
+        where: str = "",
+        pareto: str | Iterable[str] = (),
+        top: int | None = None,
+        by: str = "",
+        progress: Progress | None = None,
+        scheduler: str | None = None,
+        limit: int = 1_000_000_000,
+        misfits: list[str] | None = None,
+    ) -> Iterator[Rows]:
+        """The rows of a sweep as they are found; see `sweep`."""
+        from convcalc.analysis.sweep.run import sweep
+
+        selection = self._selection(axes, of, where, _names(pareto), top, by)
+
+        def build(names: Sequence[str], fixed: Mapping[str, Any]) -> Forms:
+            def sizes(graph: Graph) -> list[Size]:
+                return [total(quantity, graph) for quantity in selection.quantities]
+
+            return self._forms(sizes, names, {**self._overrides, **fixed})
+
+        return sweep(
+            axes, build, selection,
+            progress=progress, scheduler=scheduler, limit=limit, misfits=misfits,
+        )  # fmt: skip
+
+    def _selection(
+        self,
+        axes: Sequence[Axis],
+        of: str | Iterable[str],
+        where: str,
+        pareto: list[str],
+        top: int | None,
+        by: str,
+    ) -> Selection:
+        from convcalc.analysis.conditions import Condition
+        from convcalc.analysis.sweep.rows import Selection
+
+        variables = tuple(name for a in axes for name in a.names)
+        for name in variables:
+            if variables.count(name) > 1:
+                raise UsageError(f"{name} is given values twice")
+            if name not in ("N", *self.spec.variables):
+                raise _unknown_symbol(name, self.spec)
+        counted = [quantity(name) for name in _names(of)]
+        condition = None
+        if where:
+            condition = Condition.parse(where, TOTALS, variables)
+            counted += [name for name in condition.names if name not in variables]
+        if (top is None) != (not by):
+            raise UsageError("top and by go together: --top 20 --by macs")
+        if top is not None and top < 1:
+            raise UsageError(f"top {top}: at least 1 row is due")
+
+        def signed(name: str) -> str:
+            sign, name = ("-", name[1:]) if name.startswith("-") else ("", name)
+            if name not in variables:
+                name = quantity(name)
+                counted.append(name)
+            return sign + name
+
+        front, largest = tuple(map(signed, pareto)), signed(by) if by else ""
+        quantities = tuple(dict.fromkeys(counted))
+        return Selection(variables, quantities, condition, front, top, largest)
+
     def _forms(
         self,
         sizes: Callable[[Graph], list[Size]],
@@ -328,6 +448,9 @@ class Network:
             UsageError: no such variable, or it is no whole number, or a condition is wrong.
             ConvcalcError: a condition cannot be computed.
         """
+        from convcalc.analysis.conditions import Condition
+        from convcalc.analysis.fit import fit
+
         if dtype not in BYTES:
             raise _unknown_dtype(dtype)
         names = list(dict.fromkeys(_names(vary)))

@@ -239,7 +239,7 @@ class Kernel:
                 for name, array in given.items()
             }
             targets = list(results)
-        for part in _blocks(targets[0].shape if targets else shape):
+        for part in blocks(targets[0].shape if targets else shape):
             block = {
                 name: array[
                     tuple(
@@ -264,7 +264,7 @@ class Kernel:
         return workspace.run(arrays)
 
 
-def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+def blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     """Parts of an array, in order, of about BLOCK elements each."""
     inner = 1
     axis = len(shape)

@@ -355,9 +355,11 @@ def test_the_command_where_nothing_binds(fit: Any) -> None:
 
 
 def test_the_command_where_the_network_is_built_anew(fit: Any) -> None:
-    code, out, _ = fit("efficientnet_b0", "--vary", "depth", "--keep", "params <= 50M", "--max", "6")
+    arguments = ["--vary", "depth", "--keep", "params <= 50M", "--max", "6"]
+    code, out, _ = fit("efficientnet_b0", *arguments)
     assert code == 0
-    assert "depth decides the structure: the network was built for every value from 1 to 6" in out
+    told = "depth decides the structure: the network was built for every value from 1 to 6"
+    assert told in out
 
 
 def test_several_conditions_and_settings(fit: Any) -> None:

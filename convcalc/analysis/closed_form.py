@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from convcalc.analysis.limits import Limits, distinct, limits
-from convcalc.dim import ArrayCode, Dim, Size, exact_number, symbols
+from convcalc.dim import ArrayCode, Dim, Size, exact_number, measured, symbols
 from convcalc.errors import ConvcalcError, ShapeError, did_you_mean
 from convcalc.graph import Graph, Node
 from convcalc.layer import Requirement
@@ -84,11 +84,17 @@ class Forms:
         import numpy
 
         values = self._checked(values)
+        arrays, ranges = measured(values, self.multipliers)
+        for name, span in ranges.items():
+            self._check_least(name, Fraction(span.low, span.scale))
         code = self._code(frozenset(values))
-        results = code.run(values)
+        results = code.run(arrays, ranges)
         sizes, conditions = results[: len(self.sizes)], results[len(self.sizes) :]
-        fits = numpy.ones(results[0].shape, bool)
-        open_still = numpy.ones(results[0].shape, bool)
+        shape = results[0].shape
+        if not conditions:
+            return sizes, numpy.broadcast_to(numpy.True_, shape)
+        fits = numpy.ones(shape, bool)
+        open_still = numpy.ones(shape, bool)
         found: Decisions = {}
         for (left, relation, _), holds in zip(code.conditions, conditions, strict=True):
             if relation != "zero" or not isinstance(left, Dim):
@@ -178,12 +184,8 @@ class Forms:
             if not isinstance(value, kinds) and not hasattr(value, "dtype"):
                 due = "a number" if name in self.multipliers else "a whole number"
                 raise ConvcalcError(f"{name}: {due} or an array of them is due, not {value!r}")
-            if not isinstance(value, Dim):
-                least = "above 0" if name in self.multipliers else "at least 1"
-                legal = value > 0 if name in self.multipliers else value >= 1
-                if not (legal.all() if hasattr(legal, "all") else legal):
-                    what = value if not hasattr(value, "dtype") else value.min()
-                    raise ConvcalcError(f"{name} = {what}: sizes are {least}")
+            if isinstance(value, (int, Fraction)):
+                self._check_least(name, value)
             checked[name] = value
         free = {name for size in self.sizes if isinstance(size, Dim) for name in size.symbols}
         missing = [name for name in self.names if name in free and name not in values]
@@ -192,6 +194,13 @@ class Forms:
                 f"no value for {', '.join(missing)} in {', '.join(map(str, self.sizes))}"
             )
         return checked
+
+    def _check_least(self, name: str, value: int | Fraction) -> None:
+        if name in self.multipliers:
+            if value <= 0:
+                raise ConvcalcError(f"{name} = {value}: sizes are above 0")
+        elif value < 1:
+            raise ConvcalcError(f"{name} = {value}: sizes are at least 1")
 
 
 class Formula(Dim):

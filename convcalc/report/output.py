@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from convcalc.errors import OutputError, shorten
 from convcalc.report.terminal import STYLES, Rendered
@@ -70,6 +70,17 @@ def save(text: str, target: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    with replacing(target) as path, open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+@contextmanager
+def replacing(target: str) -> Iterator[str]:
+    """A path to write to, which takes the place of `target` when the block ends without an error.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     import tempfile
 
     path = os.path.realpath(target)
@@ -77,13 +88,12 @@ def save(text: str, target: str) -> None:
         if os.path.exists(path) and not os.path.isfile(path):
             if os.path.isdir(path):
                 raise OutputError(f"{shorten(target, 200)} is a folder, not a file to write to")
-            with open(path, "w", encoding="utf-8") as device:
-                device.write(text + "\n")
+            yield path  # a device
             return
         descriptor, name = tempfile.mkstemp(prefix=".convcalc-", dir=os.path.dirname(path))
+        os.close(descriptor)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
+            yield name
             os.chmod(name, _mode(path))
             os.replace(name, path)
         except BaseException:

@@ -424,13 +424,15 @@ def listing(
 ) -> Rendered:
     """A plain table; the last column that is not right-aligned is wrapped where it is too wide."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    flexible = max(i for i in range(len(titles)) if i not in right)
-    if width is not None:
+    flexible = max((i for i in range(len(titles)) if i not in right), default=-1)
+    if width is not None and flexible >= 0:
         over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
         widths[flexible] = max(20, widths[flexible] - max(0, over))
 
     def folded(cells: Sequence[str], styles: Sequence[str]) -> Iterable[list[Piece]]:
-        parts = list(wrapped(cells[flexible], widths[flexible], indent=""))
+        parts = [""]
+        if flexible >= 0:
+            parts = list(wrapped(cells[flexible], widths[flexible], indent=""))
         for k, part in enumerate(parts):
             texts = [part if i == flexible else "" if k else c for i, c in enumerate(cells)]
             pieces: list[Piece] = []

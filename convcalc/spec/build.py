@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from convcalc.dim import Dim, as_equation, python_form, symbol
-from convcalc.errors import ConvcalcError, ShapeError, SpecError, UsageError, did_you_mean, shorten
+from convcalc.errors import (
+    ConvcalcError,
+    SpecError,
+    UndecidableError,
+    UsageError,
+    did_you_mean,
+    shorten,
+)
 from convcalc.fields import MAX_SIZE, NotWholeError, Whole, show
 from convcalc.graph import Graph, Module, Node, Operation
 from convcalc.layer import Layer, Shape, fields, show_shape
@@ -547,7 +554,7 @@ class _Builder:
         operation = Operation(layer, shapes)
         for requirement in operation.undecided:
             if requirement.always:
-                raise ShapeError(
+                raise UndecidableError(
                     requirement.always,
                     hint="It may be symbolic only where it fits at every value, as groups: "
                     "in_channels does; the form of the network itself depends on it.",

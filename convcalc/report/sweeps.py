@@ -1,0 +1,249 @@
+"""What a sweep gives, as a table, and as CSV, NumPy and Parquet files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from convcalc.analysis.sweep.rows import Rows
+from convcalc.errors import OutputError, UsageError
+from convcalc.report.output import replacing
+from convcalc.report.terminal import Rendered, listing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Columns = dict[str, NDArray[Any]]
+
+MAX_VALUES = 100_000_000
+SHOWN = 100
+"""Rows of a table for people."""
+
+
+class Sweep:
+    """The rows of a sweep: `columns` maps names to arrays, `sweep["macs"]` is one of them.
+
+    Counts are integers, exact: int64, or Python's own (dtype object) where that is too small.
+    `configurations` is how many there were, `legal` at how many of them the network fits together;
+    `misfits` says why some structures never do.
+    """
+
+    def __init__(
+        self, columns: Columns, configurations: int, legal: int, misfits: Iterable[str] = ()
+    ) -> None:
+        self.columns = columns
+        self.configurations = configurations
+        self.legal = legal
+        self.misfits = tuple(misfits)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.columns[name]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """A mapping for every row, with numbers of Python's own."""
+        columns = [column.tolist() for column in self.columns.values()]
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a .csv, .npz or .parquet file: whole, or not at all.
+
+        Raises:
+            UsageError: the suffix is another one, or Parquet is not installed.
+            OutputError: it cannot be written.
+        """
+        with writer(os.fspath(path)) as file:
+            file.write(self.columns)
+
+    def __str__(self) -> str:
+        return "\n".join(self.rendered(None).plain())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def rendered(self, width: int | None, more: int = 0) -> Rendered:
+        """The first rows as a table, and what it is of; `more` rows are not in the columns."""
+        shown = {name: column[:SHOWN] for name, column in self.columns.items()}
+        rows = [
+            [_cell(value) for value in row]
+            for row in zip(*(column.tolist() for column in shown.values()), strict=True)
+        ]
+        numbers = [
+            i for i, column in enumerate(shown.values())
+            if all(isinstance(value, (int, float)) for value in column.tolist())
+        ]  # fmt: skip
+        rendered = listing(tuple(shown), rows, width, numbers)
+        hidden = len(self) - len(rows) + more
+        if hidden:
+            rendered.rows.append([(f"… and {hidden:,} rows more", "faint")])
+        rendered.rows.append([(self.summary(len(self) + more), "")])
+        return rendered
+
+    def summary(self, kept: int) -> str:
+        """How many configurations there were, fit and are kept."""
+        text = f"{self.configurations:,} configurations"
+        if self.legal < self.configurations:
+            text += f", {self.legal:,} of them legal"
+        return f"{text}; {kept:,} kept." if kept < self.legal else f"{text}."
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def collected(found: Iterable[Rows], misfits: list[str]) -> Sweep:
+    """All rows in memory.
+
+    Raises:
+        UsageError: they are too many.
+    """
+    import numpy
+
+    chunks: list[Rows] = []
+    values = 0
+    for rows in found:
+        chunks.append(rows)
+        values += sum(map(len, rows.columns.values()))
+        if values > MAX_VALUES:
+            raise UsageError(
+                f"more than {MAX_VALUES:,} values to keep in memory",
+                hint="Keep fewer rows, with where, pareto or top, or write them to a .csv or "
+                ".parquet file.",
+            )
+    names = list(chunks[0].columns)
+    columns = {n: numpy.concatenate([c.columns[n] for c in chunks]) for n in names}
+    return Sweep(
+        columns, sum(c.configurations for c in chunks), sum(c.legal for c in chunks), misfits
+    )
+
+
+# -- files ------------------------------------------------------------------------------------
+
+
+class Writer(Protocol):
+    """A file that takes rows as they come."""
+
+    def write(self, columns: Columns) -> None:
+        """Add some rows."""
+
+
+@contextmanager
+def writer(path: str) -> Iterator[Writer]:
+    """A file of the kind that the suffix says, which is there, whole, when the block ends well.
+
+    Raises:
+        UsageError: the suffix is none that is known, or what it needs is not installed.
+        OutputError: it cannot be written.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in WRITERS:
+        raise UsageError(
+            f"-o {path}: rows are written to {', '.join(WRITERS)}",
+            hint="The suffix says which.",
+        )
+    with replacing(path) as temporary, WRITERS[suffix](temporary) as file:
+        yield file
+
+
+class Csv:
+    """Comma-separated values, numbers as they are, written to an open file."""
+
+    def __init__(self, file: TextIO) -> None:
+        import csv
+
+        self.lines = csv.writer(file, lineterminator="\n")
+        self.has_header = False
+
+    def write(self, columns: Columns) -> None:
+        """Add some rows, before the first the names."""
+        if not self.has_header:
+            self.lines.writerow(columns)
+            self.has_header = True
+        self.lines.writerows(zip(*(c.tolist() for c in columns.values()), strict=True))
+
+
+@contextmanager
+def csv_writer(path: str) -> Iterator[Writer]:
+    """A .csv file."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        yield Csv(file)
+
+
+@contextmanager
+def npz_writer(path: str) -> Iterator[Writer]:
+    """NumPy's archive, an array for each column; integers over 64 bits as text."""
+    import zipfile
+
+    import numpy
+
+    class Npz:
+        def __init__(self) -> None:
+            self.chunks: dict[str, list[NDArray[Any]]] = {}
+            self.values = 0
+
+        def write(self, columns: Columns) -> None:
+            for name, column in columns.items():
+                self.chunks.setdefault(name, []).append(column)
+                self.values += len(column)
+            if self.values > MAX_VALUES:
+                raise UsageError(
+                    f"more than {MAX_VALUES:,} values for an .npz file, which is made in memory",
+                    hint="A .csv or .parquet file is written as the rows come.",
+                )
+
+    archive = Npz()
+    yield archive
+    joined = {name: numpy.concatenate(chunks) for name, chunks in archive.chunks.items()}
+    plain = {n: c.astype(str) if c.dtype == object else c for n, c in joined.items()}
+    with zipfile.ZipFile(path, "w") as archive_file:
+        for name, column in plain.items():
+            # without the time of writing, the same rows are the same bytes
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            with archive_file.open(entry, "w", force_zip64=True) as file:
+                numpy.lib.format.write_array(file, column, allow_pickle=False)
+
+
+@contextmanager
+def parquet_writer(path: str) -> Iterator[Writer]:
+    """Apache Parquet; integers over 64 bits as text."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UsageError(
+            "writing .parquet needs PyArrow", hint="pip install 'convcalc[parquet]'"
+        ) from None
+
+    class Parquet:
+        file: Any = None
+
+        def write(self, columns: Columns) -> None:
+            table = pyarrow.table(
+                {n: c.astype(str) if c.dtype == object else c for n, c in columns.items()}
+            )
+            if self.file is None:
+                self.file = parquet.ParquetWriter(path, table.schema)
+            if table.schema != self.file.schema:
+                raise OutputError(
+                    f"{path}: a column has numbers of 64 bits, and then larger ones or words",
+                    hint="A .csv file takes them all.",
+                )
+            self.file.write_table(table)
+
+    parquet_file = Parquet()
+    try:
+        yield parquet_file
+    finally:
+        if parquet_file.file is not None:
+            parquet_file.file.close()
+
+
+WRITERS = {".csv": csv_writer, ".npz": npz_writer, ".parquet": parquet_writer}
