@@ -160,6 +160,8 @@ class _Quotient(Atom):
 
     def spell(self, notation: Notation) -> str:
         numerator, denominator = self.numerator, self.denominator
+        if denominator == 1:
+            return notation.rounded_down(numerator.write(notation))
         write = notation.floor
         if notation.has_ceil and isinstance(denominator, int) and numerator.is_whole:
             # ⌊(a + d − 1)/d⌋ is what a person writes as ⌈a/d⌉
@@ -189,6 +191,9 @@ class _Quotient(Atom):
 
     def symbols(self) -> Iterable[Symbol]:
         return chain(_symbols(self.numerator), _symbols(self.denominator))
+
+    def anatomy(self) -> tuple[str, tuple[Any, ...]]:
+        return "floor", (self.numerator, self.denominator)
 
 
 class _Rounding(Atom):
@@ -236,7 +241,7 @@ class _Rounding(Atom):
         return _symbols(self.value)
 
     def anatomy(self) -> tuple[str, tuple[Any, ...]]:
-        return "floor", (self.numerator, self.denominator)
+        return self.function, (self.value, *self.parameters)
 
 
 class _Call(Atom):

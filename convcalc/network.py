@@ -305,7 +305,7 @@ class Network:
         >>> net = load("resnet18")
         >>> found = net.sweep({"H": range(32, 65, 16), ("N", "W"): [(1, 32), (8, 64)]})
         >>> found["macs"].tolist()
-        [37220352, 595518464, 65077760, 595518464, 74051072, 1184780288]
+        [37523456, 596279296, 60223488, 959479808, 74534912, 1188462592]
 
         Args:
             values: for every name, or tuple of names that move together, its values: numbers, or

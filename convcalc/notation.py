@@ -35,8 +35,6 @@ class Notation(ABC):
 
     def ratio(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
         """numerator / denominator; `simple` says of each whether it is a single factor."""
-        if denominator == "1":
-            return numerator
         above = numerator if simple[0] else self.group(numerator)
         below = denominator if simple[1] else self.group(denominator)
         return f"{above}/{below}"
@@ -44,6 +42,10 @@ class Notation(ABC):
     @abstractmethod
     def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
         """⌊numerator / denominator⌋."""
+
+    @abstractmethod
+    def rounded_down(self, text: str) -> str:
+        """⌊text⌋."""
 
     @abstractmethod
     def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
@@ -94,6 +96,9 @@ class _Text(Notation):
     def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
         return f"⌊{self.ratio(numerator, denominator, simple)}⌋"
 
+    def rounded_down(self, text: str) -> str:
+        return f"⌊{text}⌋"
+
     def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
         return f"⌈{self.ratio(numerator, denominator, simple)}⌉"
 
@@ -121,6 +126,9 @@ class _Python(Notation):
         below = denominator if simple[1] else f"({denominator})"
         # parentheses of its own: a product would bind to the left part only
         return f"({above} // {below})"
+
+    def rounded_down(self, text: str) -> str:
+        return f"({self.group(text)} // 1)"
 
     def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
         raise NotImplementedError
@@ -156,10 +164,13 @@ class _Latex(Notation):
         return rf"\mathit{{{name}}}".replace("_", r"\_")
 
     def ratio(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
-        return numerator if denominator == "1" else rf"\frac{{{numerator}}}{{{denominator}}}"
+        return rf"\frac{{{numerator}}}{{{denominator}}}"
 
     def floor(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
         return rf"\left\lfloor {self.ratio(numerator, denominator, simple)} \right\rfloor"
+
+    def rounded_down(self, text: str) -> str:
+        return rf"\left\lfloor {text} \right\rfloor"
 
     def ceil(self, numerator: str, denominator: str, simple: tuple[bool, bool]) -> str:
         return rf"\left\lceil {self.ratio(numerator, denominator, simple)} \right\rceil"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import doctest
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ def console(commands: list[str], folder: Path) -> str:
     for command in commands:
         assert command.startswith("convcalc ")
         run = subprocess.run(
-            [sys.executable, "-m", *command.split()],
+            [sys.executable, "-m", *shlex.split(command)],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PYTHONPATH": str(README.parent), "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip

@@ -426,8 +426,9 @@ class _Reader:
             above, below = parts
             return self._ratio(above, below, "" if atom in self.exact else "floor")
         arguments = [self.read(argument, in_call=True) for argument in parts]
-        # numbers, then what is rounded up, as ceil mode is told
-        return Call(kind, tuple(sorted(arguments, key=_place_in_call)))
+        if kind in ("max", "min"):  # numbers, then what is rounded up, as ceil mode is told
+            arguments.sort(key=_place_in_call)
+        return Call(kind, tuple(arguments))
 
     def _ratio(self, above: Size, below: Size, bars: str) -> Expression:
         if self.style.bars_where_needed:
