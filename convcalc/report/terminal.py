@@ -99,6 +99,7 @@ DEFAULT_COLUMNS = ("output", "params", "macs", "share")
 _UNITS = ((10**9, "GB", "10⁹"), (10**6, "MB", "10⁶"), (10**3, "kB", "10³"))
 _BAR_CELLS = 6
 _LEAST_LABEL = 12
+_ROUNDED = re.compile("[⌊⌈][^⌊⌈⌋⌉]*[⌋⌉]")
 _BRACKETED = re.compile(r"[⌊⌈(][^⌊⌈()⌉⌋]*[)⌉⌋]")
 
 
@@ -251,6 +252,8 @@ class _Table:
             return rows
         rows.append(line)
         rows.append(layout.row([("Total".ljust(label_width), "total")], layout.ends, "total"))
+        for text in layout.below:
+            rows.extend([(line_of_it, "total")] for line_of_it in wrapped(text, self.width))
         notes = []
         if any(line.times > 1 for line in found):
             notes.append("×n: n identical ones; their line holds the sum, the lines below it one.")
@@ -336,6 +339,7 @@ class _Layout:
         self.found = found
         self.totals = totals
         self.label_width = label_width
+        self.below: list[str] = []
         shares = [column for column in columns if column.is_share]
         for bar_cells in range(_BAR_CELLS, -1, -1):
             self._fill(columns, bar_cells)
@@ -344,8 +348,20 @@ class _Layout:
         if width is not None and self.full_width > width:
             self._fill([column for column in columns if not column.is_share] or columns, 0)
             spare = width - (self.full_width - label_width)
+            if spare < _LEAST_LABEL:
+                self._move_long_totals()
+                spare = width - (self.full_width - label_width)
             if spare >= _LEAST_LABEL:
                 self.label_width = min(label_width, spare)
+
+    def _move_long_totals(self) -> None:
+        """Put the totals, closed forms all, that are longer than their columns below the table."""
+        for i, (title, end) in enumerate(zip(self.titles, self.ends, strict=True)):
+            longest = max([len(title), *(len(cells[i]) for cells in self.cells)])
+            if len(end) > longest:
+                self.below.append(f"Total of {title}: {end}")
+                self.ends[i] = "↓"
+                self.widths[i] = longest
 
     def _fill(self, columns: list[Column], bar_cells: int) -> None:
         # shares of a symbolic total are empty: no column for them
@@ -405,10 +421,13 @@ def wrapped(text: str, width: int | None, indent: str = "  ") -> Iterable[str]:
         return [text]
     import textwrap
 
-    return textwrap.wrap(
-        text, max(width, 20), subsequent_indent=indent, break_long_words=False,
+    # not within a rounding: ⌊(W − 7)/8⌋ stays whole
+    whole = _ROUNDED.sub(lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    lines = textwrap.wrap(
+        whole, max(width, 20), subsequent_indent=indent, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def paragraphs(texts: Iterable[str], width: int | None) -> Rendered:
