@@ -39,7 +39,17 @@ def test_the_proof_can_fail() -> None:
     assert "numpy" in imported("import convcalc, numpy")
 
 
-@pytest.mark.parametrize("command", ["summarize vgg16", "check vgg16", "layers conv", "schema"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "summarize vgg16",
+        "check vgg16",
+        "layers conv",
+        "schema",
+        "limits alexnet",
+        "fit resnet50 --vary H,W --keep peak_bytes<=1GiB",
+    ],
+)
 def test_commands_need_no_numpy_and_no_rich_when_piped(command: str) -> None:
     code = f"""
 sys.argv = ["convcalc", *{command.split()}]

@@ -28,6 +28,8 @@ from convcalc.spec.document import Spec
 
 MOST_BUILT = 64
 """Values tried where each builds the network anew, unless a limit is given."""
+MAX_BUILT = 10_000
+"""The largest such limit."""
 MOST_SCANNED = 2**17
 """Values looked at one by one in closed forms."""
 MOST_NEAR = 4_096
@@ -54,8 +56,9 @@ class Fit:
 
     `best` is it, with the figures there. It is None where nothing fits, or, with `unbounded`,
     where there is no largest: the conditions hold at `least` and at values as large as sizes get.
-    `next` and `smallest` are the next value that the network accepts and the first; None where
-    none was found. `fixed` are the names in the conditions that do not depend on the variable.
+    `smallest` is the first value that the network accepts, and `next` the next that it accepts
+    and that meets the conditions on variables alone, if one does; None where none was found.
+    `fixed` are the names in the conditions that do not depend on the variable.
 
     `how` is `proven` (by the closed forms nothing larger fits, up to a limit where one was given),
     `scanned` (all values of `searched`, first and last, were looked at, and nothing is known of
@@ -159,7 +162,7 @@ def _check_symbols(
     sizes += [side for r in demands for side in (r.left, r.right)]
     sizes += [part for curve in curves for part in curve.parts]
     for size in sizes:
-        for other in size.symbols - {name} if isinstance(size, Dim) else ():
+        for other in sorted(size.symbols - {name}) if isinstance(size, Dim) else ():
             raise UsageError(f"{other} has no value", hint=f"Give it one: --set {other}=….")
 
 
@@ -404,8 +407,8 @@ class _ClosedForms:
     def _work(self, rule: Rule) -> int:
         return sum(len(self.curves[name].parts) * (name in TOTALS) for name in rule.names())
 
-    def _next_legal(self, start: int) -> int | None:
-        tests = [*map(_requirement, self.lasting), *self.ending, *self.open]
+    def _next_legal(self, start: int, also: Sequence[Test] = ()) -> int | None:
+        tests = [*map(_requirement, self.lasting), *self.ending, *self.open, *also]
         values = range(start, min(start + MOST_NEAR, MAX_SIZE + 1))
         return next((value for value in values if _all_hold(tests, value)), None)
 
@@ -422,7 +425,11 @@ class _ClosedForms:
         searched: tuple[int, int],
         least: int | None = None,
     ) -> Fit:
-        following = None if best is None else self._next_legal(best + 1)
+        following = None
+        if best is not None:
+            rules = _conjuncts(condition.rule for condition in self.conditions)
+            of_variables = [self._test(r) for r in rules if not set(TOTALS) & set(r.names())]
+            following = self._next_legal(best + 1, of_variables) or self._next_legal(best + 1)
         fixed = tuple(name for name, curve in self.curves.items() if curve.is_fixed)
         return Fit(
             self.names, self.conditions, self._figures(best), self._figures(following),
@@ -490,6 +497,11 @@ def _built(
     dtype: str,
 ) -> Fit:
     """The search where the variable decides the structure: all values from 1 to the limit."""
+    if limit > MAX_BUILT:
+        raise UsageError(
+            f"{' = '.join(names)} decides the structure: the network is built for every value, so "
+            f"that a limit (--max) is {MAX_BUILT:,} at most"
+        )
     read = list(dict.fromkeys(name for condition in conditions for name in condition.names))
     accepted: list[Figures] = []
     best = None

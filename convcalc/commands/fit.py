@@ -146,7 +146,8 @@ def explained(net: Network, found: Fit, names: str, limit: int | None) -> list[s
     elif found.best is not None:
         notes.append(f"By the closed forms, no larger {names} fits.")
     if found.best is None and found.fixed:
-        others = [n for n in ("N", *net.spec.variables) if n not in found.names]
+        numbers = [n for n, value in net.variables.items() if type(value) is int]
+        others = [name for name in ("N", *numbers) if name not in found.names]
         many = "is" if len(found.fixed) == 1 else "are"
         notes.append(
             f"{', '.join(found.fixed)} {many} the same at every {names}: vary another variable, "
