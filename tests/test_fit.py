@@ -194,6 +194,9 @@ def test_what_never_binds_and_what_never_fits() -> None:
     assert net.fit("N", "params <= 5M and N % 7 == 3").least == 3
     assert net.fit("H,W", "macs >= 1G").unbounded
     assert net.fit("H", "macs >= 10G and macs < 9G").value is None
+    # negative up to 9, no number at 10, and small enough from 32 on
+    assert convcalc.load("lenet5").fit("classes", "params/(classes - 10) < 3000").least == 1
+    assert convcalc.load("lenet5").fit("classes", "params < 3000*(classes - 10)").least == 32
     assert net.fit("N", "N == 50 or N*N == 3600").value == 60
     assert net.fit("N", "N == 50 or params == 3").value == 50
     assert net.fit("N", "N == 50 or params < 4M").unbounded

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from typing import Any, NamedTuple
 
 from convcalc.analysis.conditions import Comparison, Condition, Joined, Negation, Rule, held, ratio
@@ -312,6 +313,11 @@ class _Parts:
     is_bounded: bool = False
     """Whether a condition ends the search, or none would need it."""
 
+    @property
+    def tests(self) -> list[Test]:
+        """All but the ceilings: whether everything holds at a value, wherever it is."""
+        return [*self.falling, *self.rising, *self.others]
+
 
 class _ClosedForms:
     """The search where every figure is a closed form in one symbol."""
@@ -347,8 +353,7 @@ class _ClosedForms:
                 found = self._search(base + HEAD, smallest, further_up)
                 if found.best is not None or found.unbounded or found.how == SCANNED:
                     return found
-                tests = [*parts.falling, *parts.rising, *parts.others]
-                best, last = _scan_down(tests, base, base + HEAD - 1)
+                best, last = _scan_down(parts.tests, base, base + HEAD - 1)
                 return self._answer(best, smallest, PROVEN, (last, base + HEAD - 1))
         return self._search(base, smallest, parts)
 
@@ -365,7 +370,7 @@ class _ClosedForms:
         if low is None or low > cap:
             return self._answer(None, smallest, PROVEN, (base, cap))
         if cap == MAX_SIZE and self.limit is None:
-            return self._open_ended(low, smallest, parts.others)
+            return self._open_ended(low, smallest, parts)
         best, last = _scan_down(parts.others, low, cap)
         how = PROVEN if best is not None or last == low else SCANNED
         return self._answer(best, smallest, how, (last, cap))
@@ -390,14 +395,14 @@ class _ClosedForms:
         parts.is_bounded = DOWN in ways or bool(parts.ceilings) or None not in ways
         return parts
 
-    def _open_ended(self, low: int, smallest: int, others: list[Test]) -> Fit:
+    def _open_ended(self, low: int, smallest: int, parts: _Parts) -> Fit:
         """Nothing is known to end: there is no largest value, or it is looked for from below."""
-        if _scan_down(others, MAX_SIZE - MOST_NEAR + 1, MAX_SIZE)[0] is not None:
-            some = range(low, low + MOST_NEAR)
-            least = next((v for v in some if _all_hold((*self.ending, *others), v)), low)
+        if _scan_down(parts.others, MAX_SIZE - MOST_NEAR + 1, MAX_SIZE)[0] is not None:
+            some = chain(range(smallest, smallest + HEAD), range(low, low + MOST_NEAR))
+            least = next((value for value in some if _all_hold(parts.tests, value)), low)
             return self._answer(None, smallest, PROVEN, (low, MAX_SIZE), least)
         last = low + MOST_SCANNED - 1
-        best, _ = _scan_down(others, low, last)
+        best, _ = _scan_down(parts.others, low, last)
         return self._answer(best, smallest, SCANNED, (low, last))
 
     def _test(self, rule: Rule) -> Test:

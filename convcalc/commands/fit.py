@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from convcalc.analysis.conditions import UNITS
+from convcalc.analysis.conditions import ALIASES, UNITS
 from convcalc.analysis.fit import BUILT, SCANNED, Figures, Fit
 from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
@@ -92,7 +92,8 @@ def rendered(net: Network, found: Fit, width: int | None, limit: int | None) -> 
     rows: list[tuple[str, ...]] = []
     for name in columns[0].figures if columns else ():
         if name not in found.names:
-            rows.append((name, *(figure(found, name, column) for column in columns)))
+            short = next((s for s, full in ALIASES.items() if full == name and s in kept), name)
+            rows.append((short, *(figure(found, name, column) for column in columns)))
     answer = paragraphs([headline(net, found, names, kept)], width)
     titles = ("", *(f"{names} = {column.value:,}" for column in columns))
     table = listing(titles, rows, width, right=range(1, len(titles))).rows if rows else []
