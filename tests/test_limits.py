@@ -167,7 +167,7 @@ def test_limits_of_other_variables() -> None:
 def test_exact_sizes(name: str, modulus: int, residue: int) -> None:
     exact = convcalc.load(name).limits.exact
     assert exact is not None
-    assert exact.rounding == ()
+    assert exact.is_known
     assert exact.congruences == dict.fromkeys("HW", Congruence(modulus, residue))
 
 
@@ -238,6 +238,42 @@ def test_where_no_size_is_exact() -> None:
     ((node, size),) = net.limits.exact.rounding
     assert node.path == "max_pool2"
     assert str(size) == "⌊(H − 2)/2⌋"
+
+
+def test_what_is_no_congruence() -> None:
+    odd = "{input: [1, H, W], variables: {H: 4, W: 4}, layers: [reshape: [-1, 2]]}"
+    exact = convcalc.loads(odd).limits.exact
+    assert exact is not None
+    assert not exact.is_known
+    assert [(node.path, str(size)) for node, size in exact.unknown] == [("reshape1", "⌊(H·W)/2⌋")]
+    whole = "{input: [C, H, W], variables: {C: 2, H: 4, W: 4}, layers: [reshape: [C, -1]]}"
+    exact = convcalc.loads(whole).limits.exact
+    assert exact is not None
+    assert exact.is_known
+    assert str(exact) == ""
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        ("pixel_unshuffle: 3", "3 divides H and 3 divides W"),
+        ("upsample: {scale: 1.5}", "2 divides H and 2 divides W"),
+        ("adaptive_avg_pool: [in_height // 3, 2]", "3 divides H"),
+        ("slice: {axis: 2, start: 1, stop: -1, step: 3}", "3 divides H"),
+        ("max_pool: {kernel: 3, stride: 2}", "H ≡ 1 (mod 2) and W ≡ 1 (mod 2)"),
+        ("max_pool: {kernel: 3, stride: 2, padding: 1}", "2 divides H and 2 divides W"),
+        (
+            "conv: {out_channels: 1, kernel: 5, stride: 3, padding: 0}",
+            "H ≡ 2 (mod 3) and W ≡ 2 (mod 3)",
+        ),
+        ("pixel_shuffle: 2", "4 divides C"),
+    ],
+)
+def test_where_one_layer_does_not_round(layer: str, text: str) -> None:
+    net = convcalc.loads(
+        f"{{input: [C, H, W], variables: {{C: 4, H: 12, W: 12}}, layers: [{layer}]}}"
+    )
+    assert str(net.limits.exact) == text
 
 
 def test_members_go_on_without_end() -> None:

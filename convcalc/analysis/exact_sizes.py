@@ -43,11 +43,18 @@ class ExactSizes(NamedTuple):
     """For each symbol, the values at which no layer rounds.
 
     `rounding` are layers that round at every size that the layers before them leave exact, each
-    with the size that it rounds: where there is one, no input is exact.
+    with the size that it rounds: where there is one, no input is exact. `unknown` are layers whose
+    rounding is no congruence for one symbol, as ⌊H·W/2⌋: where there is one, nothing is known.
     """
 
     congruences: dict[str, Congruence]
-    rounding: tuple[tuple[Node, Dim], ...]
+    rounding: tuple[tuple[Node, Size], ...] = ()
+    unknown: tuple[tuple[Node, Size], ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the sizes in `congruences` are those at which no layer rounds."""
+        return not self.rounding and not self.unknown
 
     def __str__(self) -> str:
         found = (c.condition(name) for name, c in self.congruences.items())
@@ -67,14 +74,15 @@ def exact_sizes(graph: Graph, smallest: Mapping[str, int]) -> ExactSizes:
         if id(node.op) not in done:
             done.add(id(node.op))
             search.visit(node)
-    return ExactSizes(search.found, tuple(search.rounding))
+    return ExactSizes(search.found, tuple(search.rounding), tuple(search.unknown))
 
 
 class _Search:
     def __init__(self, smallest: Mapping[str, int]) -> None:
         self.smallest = smallest
         self.found = {name: Congruence(1, 0) for name in smallest if name != "N"}
-        self.rounding: list[tuple[Node, Dim]] = []
+        self.rounding: list[tuple[Node, Size]] = []
+        self.unknown: list[tuple[Node, Size]] = []
         self._lines: dict[str, Dim] = {}
 
     def visit(self, node: Node) -> None:
@@ -91,15 +99,24 @@ class _Search:
             return
         places = {next(iter(own.symbols)): size for size, own in fresh.items()}
         for size in node.op.layer.output_shape(*inputs):
+            written = self._written(size, places)
+            if not any(floors(written)):
+                continue
             for above, below in floors(size):
-                if not self._narrow(size, above, below, places):
-                    self.rounding.append((node, self._written(size, places)))
+                exact = self._narrow(size, above, below, places)
+                if not exact:
+                    (self.unknown if exact is None else self.rounding).append((node, written))
                     return
 
-    def _narrow(self, size: Size, above: Dim, below: Size, places: Mapping[str, Dim]) -> bool:
-        """Narrow down to where ⌊above/below⌋, in the symbols of a layer's inputs, is exact."""
+    def _narrow(
+        self, size: Size, above: Dim, below: Size, places: Mapping[str, Dim]
+    ) -> bool | None:
+        """Narrow down to where ⌊above/below⌋, in the symbols of a layer's inputs, is exact.
+
+        False where it never is, None where that is no matter of one symbol.
+        """
         if not isinstance(below, int):
-            return False
+            return None
         due = 0
         scaled = above - (below - 1)
         if isinstance(scaled, Dim) and () not in scaled.terms and size == above // below:
@@ -110,7 +127,7 @@ class _Search:
         (name, *more), slope = line.symbols, next(c for m, c in line.terms.items() if m)
         constant = line.terms.get((), 0)
         if more or name not in self.found or line != slope * symbol(name) + constant:
-            return False
+            return None
         # slope·q + constant ≡ due (mod below), solved for q ≡ step (mod modulus)
         common = math.gcd(int(slope), below)
         wanted = int(due - constant)
@@ -146,7 +163,8 @@ class _Search:
         }
         return size.evaluate(**values)  # type: ignore[no-any-return]
 
-    def _written(self, size: Size, places: Mapping[str, Dim]) -> Dim:
-        assert isinstance(size, Dim)
+    def _written(self, size: Size, places: Mapping[str, Dim]) -> Size:
+        if not isinstance(size, Dim):
+            return size
         values = {name: places.get(name, symbol(name)) for name in size.symbols}
         return size.evaluate(**values)  # type: ignore[no-any-return]

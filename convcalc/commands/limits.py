@@ -116,6 +116,9 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
 
 def exactness(exact: ExactSizes, smallest: dict[str, int]) -> str:
     """Where no layer rounds, as a sentence."""
+    if exact.unknown:
+        node, size = exact.unknown[0]
+        return f"Where no layer rounds was not found: {node.path} has {size}."
     if exact.rounding:
         node, size = exact.rounding[0]
         return (
@@ -134,7 +137,6 @@ def exactness(exact: ExactSizes, smallest: dict[str, int]) -> str:
 def to_dict(net: Network, names: list[str], found: Limits) -> dict[str, Any]:
     """The limits as `--format json` prints them."""
     exact = found.exact
-    rounding = exact.rounding if exact is not None else ()
     return {
         "convcalc": JSON_VERSION,
         "name": net.name,
@@ -149,9 +151,12 @@ def to_dict(net: Network, names: list[str], found: Limits) -> dict[str, Any]:
             for requirement, node in zip(found.conditions, found.makers, strict=True)
         ],
         "exact": {name: c._asdict() for name, c in exact.congruences.items()}
-        if exact is not None and not rounding
+        if exact is not None and exact.is_known
         else None,
-        "rounding": [{"layer": node.path, "size": plain(size)} for node, size in rounding],
+        "rounding": [
+            {"layer": node.path, "size": plain(size)}
+            for node, size in (exact.rounding + exact.unknown if exact is not None else ())
+        ],
     }
 
 
