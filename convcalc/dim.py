@@ -41,6 +41,7 @@ _MAX_DEPTH = 50
 _MAX_WEIGHT = 1_000
 _MAX_ARGUMENTS = 32
 _MAX_KERNELS = 16
+_MAX_SHIFT = 256
 
 
 class Atom:
@@ -1320,7 +1321,8 @@ def _likely_shifts(terms: Terms, atom: Atom, holding: list[Monomial]) -> list[in
             continue  # what follows a higher power does not vanish
         lower = terms.get((*monomial[:first], *monomial[first + 1 :]), 0)
         shift = Fraction(lower) / (power * terms[monomial])
-        if shift and shift.denominator == 1:
+        # a large one is a chance of coefficients, and no window
+        if shift and shift.denominator == 1 and abs(shift) <= _MAX_SHIFT:
             votes[int(shift)] += 1
     return sorted(votes, key=lambda shift: (-votes[shift], shift))[:3]
 
