@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from convcalc.analysis.conditions import ALIASES, UNITS
+from convcalc.analysis.conditions import UNITS
 from convcalc.analysis.fit import BUILT, SCANNED, Figures, Fit
 from convcalc.analysis.memory import BYTES
+from convcalc.analysis.quantities import ALIASES
 from convcalc.commands._options import (
     SPEC,
     format_option,
