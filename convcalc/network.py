@@ -32,14 +32,21 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
 class Network:
     """A network at some values of its variables.
 
-    `graph` is the network itself: its nodes, edges and module tree, with the shape and the
-    operations of every node. Made by `convcalc.load`, `loads` and `from_dict`.
+    Made by `convcalc.load`, `loads` and `from_dict`. Without `build` the network is built when its
+    graph is first asked for: closed forms and limits need no legal values of the variables.
     """
 
-    def __init__(self, spec: Spec, overrides: Mapping[str, Any]) -> None:
+    def __init__(self, spec: Spec, overrides: Mapping[str, Any], build: bool = True) -> None:
         self.spec = spec
         self._overrides = dict(overrides)
-        self.graph = self._build(self._overrides)
+        self._graph = self._build(self._overrides) if build else None
+
+    @property
+    def graph(self) -> Graph:
+        """The network itself: its nodes, edges and module tree, with every node's operation."""
+        if self._graph is None:
+            self._graph = self._build(self._overrides)
+        return self._graph
 
     @property
     def name(self) -> str:
@@ -176,13 +183,14 @@ class Network:
         for name in names:
             if name not in ("N", *self.spec.variables):
                 raise _unknown_symbol(name, self.spec)
-        graph = self.graph
         if names:
             with collector_paused():
                 graph = build_symbolic(self.spec, overrides, names)
             overrides.update((name, symbol(name)) for name in names)
         elif overrides != self._overrides:
             graph = self._build(overrides)
+        else:
+            graph = self.graph
 
         def macs_formula() -> Formula:
             free = [*self._input_names(), *names]
@@ -278,12 +286,12 @@ class Network:
         Of a module, it is the shape of its last output.
         """
 
-        def sizes(graph: Graph) -> list[Size]:
+        def axes(graph: Graph) -> list[Size]:
             return list(graph.find(layer)[-1].shape)
 
-        rank = len(sizes(self.graph))
+        rank = len(self._forms(axes, symbols, overrides).sizes)
         return tuple(
-            Formula(self._forms(lambda graph, i=i: [sizes(graph)[i]], symbols, overrides))  # type: ignore[misc]
+            Formula(self._forms(lambda graph, i=i: [axes(graph)[i]], symbols, overrides))  # type: ignore[misc]
             for i in range(rank)
         )
 
@@ -420,7 +428,11 @@ class Network:
         def made(decisions: Decisions) -> Forms:
             with collector_paused():
                 graph = build_symbolic(self.spec, values, free, decisions)
-                return Forms(sizes(graph), graph, free, made)
+                return Forms(sizes(graph), graph, free, made, fixed)
+
+        def fixed(given: Mapping[str, Any]) -> Forms:
+            rest = [name for name in free if name not in given]
+            return self._forms(sizes, rest, {**values, **given})
 
         return made({})
 

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,8 +141,14 @@ def test_what_depends_on_a_structure_says_so() -> None:
 
 def test_a_width_that_is_a_size_itself_is_whole() -> None:
     form = convcalc.load("resnet18").formula("macs", "width")
-    with pytest.raises(convcalc.ConvcalcError, match="width: a whole number or an array of them"):
+    with pytest.raises(convcalc.ConvcalcError, match="due here, not the fraction 1/2"):
         form.evaluate(width=Fraction(1, 2))
+    with pytest.raises(convcalc.ConvcalcError, match="width: a whole number or an array of them"):
+        form.evaluate(width="wide")
+    net = convcalc.loads(
+        "{input: [3, 8], variables: {w: 1}, layers: [conv: {out_channels: 16 * w, kernel: 1}]}"
+    )
+    assert net.formula("macs", "w, N").evaluate(w=0.25, N=2) == 2 * 3 * 4 * 8
     with pytest.raises(convcalc.ConvcalcError, match="width: an integer array is due, not float64"):
         form.evaluate(width=np.array([1.5]))
     multiplier = convcalc.load("mobilenet_v2").formula("macs", "width")
@@ -235,8 +242,13 @@ def test_formats() -> None:
         1, "make_divisible(32*width, 8)", "((H + 1) // 2)", 112
     ]  # fmt: skip
     latex = run("alexnet", "--format", "latex")
-    assert latex.startswith("\\begin{align*}\n\\mathrm{MACs}(N, H, W) ={}\n& N \\cdot \\bigl( ")
-    assert latex.endswith(" \\bigr)\n\\end{align*}\n")
+    assert latex.startswith(
+        "% AlexNet: macs, for H ≥ 63, W ≥ 63\n"
+        "\\begin{align*}\n\\mathrm{MACs}(N, H, W) ={}\n& N \\cdot \\bigl( "
+    )
+    assert latex.endswith(
+        " \\bigr) \\\\\n& \\quad \\text{for } H \\ge 63,\\; W \\ge 63\n\\end{align*}\n"
+    )
 
 
 @pytest.mark.parametrize("spec", ["mobilenet_v2", "efficientnet_b0", "resnet50", "unet"])
@@ -274,3 +286,28 @@ def test_what_the_command_refuses(arguments: list[str], code: int, text: str) ->
         run(*arguments)
     assert error.value.exit_code == code
     assert text in str(error.value)
+
+
+def test_a_default_that_does_not_fit_is_no_hindrance(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        "input: [1, H]\nvariables: {H: 5}\nlayers:\n"
+        "  - add: [[max_pool: 2, {upsample: {scale: 2}}], []]\n"
+    )
+    assert "for 2·⌊H/2⌋ = H" in run(str(spec), "--of", "adds")
+    with pytest.raises(convcalc.ConvcalcError, match="unequal sizes"):
+        convcalc.load(spec)
+
+
+def test_files_by_their_suffixes(tmp_path: Path) -> None:
+    for suffix, start in {
+        ".tex": "% VGG-16",
+        ".py": "def macs",
+        ".json": "{",
+        ".txt": "VGG",
+    }.items():
+        target = tmp_path / f"macs{suffix}"
+        run("vgg16", "-o", str(target))
+        assert target.read_text(encoding="utf-8").startswith(start)
+    with pytest.raises(UsageError, match=r"no form of this output is a \.csv file"):
+        run("vgg16", "-o", str(tmp_path / "macs.csv"))

@@ -33,6 +33,7 @@ class Forms:
         graph: Graph,
         names: Iterable[str],
         rebuild: Callable[[Decisions], Forms] | None = None,
+        fix: Callable[[Mapping[str, Any]], Forms] | None = None,
     ) -> None:
         self.sizes = tuple(sizes)
         self.names = tuple(names)
@@ -43,6 +44,7 @@ class Forms:
             for name in size.multipliers
         )  # fmt: skip
         self._rebuild = rebuild
+        self._fix = fix
         self._others: dict[tuple[tuple[Dim, bool], ...], Forms] = {}
         self._codes: dict[frozenset[str], ArrayCode] = {}
 
@@ -59,6 +61,15 @@ class Forms:
             ConvcalcError: a name has no value, or is none of the names, or is below 1.
             ShapeError: the network does not fit together at these values, with the layer.
         """
+        values = {name: exact_number(value) for name, value in values.items()}
+        fractions = {
+            name: value for name, value in values.items()
+            if isinstance(value, Fraction) and name in self.names and name not in self.multipliers
+        }  # fmt: skip
+        if fractions and self._fix is not None:
+            # half a size may still be whole where it is used: 16·width
+            rest = {name: value for name, value in values.items() if name not in fractions}
+            return self._fix(fractions).evaluate(rest)
         values = self._checked(values)
         found: Decisions = {}
         for difference, zero in self.decisions.items():

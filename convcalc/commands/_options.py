@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,7 @@ import click
 
 from convcalc.errors import SpecError, UsageError, shorten
 from convcalc.network import Network
+from convcalc.report.output import save, write
 from convcalc.spec.document import read_file, read_string
 from convcalc.spec.zoo import decode, zoo_names
 
@@ -98,11 +100,58 @@ def parse_settings(settings: tuple[str, ...], batch: str | None) -> dict[str, st
     return values
 
 
-def open_network(spec: str, values: dict[str, str]) -> Network:
-    """The network that SPEC means."""
+def chosen_format(form: str | None, output: str | None, suffixes: dict[str, str]) -> str:
+    """The form of the output: as given, or as the suffix of -o says, or the first there is.
+
+    Args:
+        form: what --format says.
+        output: what -o says.
+        suffixes: the forms by the suffixes of their files, the usual one first.
+
+    Raises:
+        UsageError: there is no such form for a file of that suffix.
+    """
+    usual = next(iter(suffixes.values()))
+    if output is None:
+        return form or usual
+    if not output:
+        raise UsageError("-o: an empty file name")
+    suffix = os.path.splitext(output)[1].lower()
+    if form is None and suffix in OTHER_SUFFIXES and suffix not in suffixes:
+        known = ", ".join(f"{ending} {name}" for ending, name in suffixes.items())
+        raise UsageError(
+            f"-o {shorten(output, 200)}: no form of this output is a {suffix} file",
+            hint=f"There are {known}; --format chooses one for any file.",
+        )
+    return form or suffixes.get(suffix, usual)
+
+
+OTHER_SUFFIXES = (
+    ".json", ".csv", ".tex", ".md", ".html", ".py", ".ipynb", ".xlsx", ".pdf", ".svg", ".png",
+)  # fmt: skip
+"""Suffixes with which a file of plain text would be a surprise."""
+
+
+def deliver(text: str, output: str | None) -> None:
+    """Write text to standard output, or to the file of -o."""
+    if output is None:
+        write(text)
+    else:
+        save(text, output)
+
+
+def as_json(found: list[Any], several: bool) -> str:
+    """Some results as JSON: the one alone, or a list where several were asked for."""
+    import json
+
+    return json.dumps(found if several else found[0], indent=1, ensure_ascii=False)
+
+
+def open_network(spec: str, values: dict[str, str], build: bool = True) -> Network:
+    """The network that SPEC means; not built yet, without `build`: its values may be illegal."""
     if spec == "-":
         if sys.stdin is None:
             raise SpecError("standard input is closed")
         text = decode(sys.stdin.buffer.read(10_000_001), "standard input")
-        return Network(read_string(text, "<stdin>"), values)
-    return Network(read_file(spec), values)
+        return Network(read_string(text, "<stdin>"), values, build)
+    return Network(read_file(spec), values, build)

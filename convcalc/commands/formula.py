@@ -6,6 +6,9 @@ import click
 
 from convcalc.analysis.quantities import ALIASES, TOTALS
 from convcalc.commands._options import (
+    as_json,
+    chosen_format,
+    deliver,
     format_option,
     open_network,
     output_option,
@@ -14,8 +17,10 @@ from convcalc.commands._options import (
     variables_options,
 )
 from convcalc.errors import UsageError
-from convcalc.report.formulas import FORMATS, Written, to_dict
-from convcalc.report.output import save, terminal_width, write
+from convcalc.report.formulas import Written, python_module, to_dict
+from convcalc.report.output import terminal_width
+
+_SUFFIXES = {".txt": "text", ".tex": "latex", ".py": "python", ".json": "json"}
 
 
 @click.command("formula")
@@ -54,17 +59,16 @@ def command(
       convcalc formula mobilenet_v2 --of macs --in width
       convcalc formula vgg16 --of output:block3 --format latex
     """
-    if form is None:
-        form = "json" if output is not None and output.endswith(".json") else "text"
+    form = chosen_format(form, output, _SUFFIXES)
     values = parse_settings(settings, batch)
     wanted = [name.strip() for name in of.split(",") if name.strip()]
     if not wanted:
         raise UsageError("--of: nothing to count")
     width = terminal_width() if output is None else None
-    blocks: list[str] = []
+    everything: list[Written] = []
     dicts = []
     for spec in specs:
-        net = open_network(spec, values)
+        net = open_network(spec, values, build=False)
         written = []
         for name in wanted:
             if name.startswith("output:"):
@@ -72,21 +76,19 @@ def command(
             else:
                 formulas = (net.formula(name, symbols, layer=layer),)
             defaults = {"N": net.batch, **net.variables}
-            title = net.title if layer is None else f"{net.title}, {layer}"
+            of_layer = layer is not None and not name.startswith("output:")
+            title = f"{net.title}, {layer}" if of_layer else net.title
             written.append(Written(title, name, formulas, defaults))
         if form == "json":
             dicts.append(to_dict(net.name, net.variables, written))
         else:
-            for one in written:
-                lines = FORMATS[form](one) if form in FORMATS else one.text(width)
-                blocks.append("\n".join(lines))
+            everything += written
     if form == "json":
-        import json
-
-        text = json.dumps(dicts[0] if len(specs) == 1 else dicts, indent=1, ensure_ascii=False)
+        deliver(as_json(dicts, len(specs) > 1), output)
     else:
-        text = ("\n" if form == "latex" else "\n\n").join(blocks)
-    if output is not None:
-        save(text, output)
-    else:
-        write(text)
+        if form == "python":
+            blocks = ["\n".join(python_module(everything)).lstrip()]
+        else:
+            each = (one.latex() if form == "latex" else one.text(width) for one in everything)
+            blocks = ["\n".join(lines) for lines in each]
+        deliver("\n\n".join(blocks), output)

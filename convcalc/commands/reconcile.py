@@ -7,6 +7,9 @@ from typing import Any
 import click
 
 from convcalc.commands._options import (
+    as_json,
+    chosen_format,
+    deliver,
     format_option,
     open_network,
     output_option,
@@ -15,9 +18,8 @@ from convcalc.commands._options import (
     variables_options,
 )
 from convcalc.conventions import convention, convention_names
-from convcalc.errors import UsageError
 from convcalc.report.bridge import bridges_to_dict, render_bridges
-from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.output import show, terminal_width, write
 
 
 @click.command("reconcile")
@@ -50,10 +52,7 @@ def command(
                     torchinfo-output-bytes, calflops, calflops-macs
     Only read       deepspeed, onnx-tool, netscope, convnet-burden
     """
-    if form is None:
-        form = "json" if output is not None and output.endswith(".json") else "text"
-    if output == "":
-        raise UsageError("-o: an empty file name")
+    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
     chosen = parse_names(names)
     values = parse_settings(settings, batch)
     shown: list[Any] = []
@@ -72,17 +71,9 @@ def command(
             show(render_bridges(report, bridges, terminal_width()))
             shown.append(None)
     if form == "json":
-        import json
-
-        text = json.dumps(shown[0] if len(specs) == 1 else shown, indent=1, ensure_ascii=False)
+        deliver(as_json(shown, len(specs) > 1), output)
     elif output is not None:
-        text = "\n\n".join(shown)
-    else:
-        return
-    if output is not None:
-        save(text, output)
-    else:
-        write(text)
+        deliver("\n\n".join(shown), output)
 
 
 def parse_names(names: str | None) -> list[str]:

@@ -9,6 +9,9 @@ import click
 from convcalc.analysis.closed_form import Forms, Formula
 from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
+    as_json,
+    chosen_format,
+    deliver,
     format_option,
     open_network,
     output_option,
@@ -17,7 +20,7 @@ from convcalc.commands._options import (
     variables_options,
 )
 from convcalc.errors import ConvcalcError, UsageError
-from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.output import show, terminal_width, write
 from convcalc.report.terminal import COLUMNS, DEFAULT_COLUMNS, Rendered, parse_columns, render
 
 
@@ -66,20 +69,18 @@ def command(
       convcalc summarize net.yaml --set H=256 --columns output,params,macs,adds
       convcalc summarize alexnet --symbolic H,W
     """
-    if form is None:
-        form = "json" if output is not None and output.endswith(".json") else "text"
+    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
     parse_columns(columns)
     values = parse_settings(settings, batch)
     for name in symbolic.split(","):
         if name.strip() in values:
             raise UsageError(f"{name.strip()} is given a number and left symbolic: one will do")
-    if output == "":
-        raise UsageError("-o: an empty file name")
     layout: dict[str, Any] = {"columns": columns, "depth": depth, "fold": not everything}
     reports: list[Any] = []
     for spec in specs:
         try:
-            report = open_network(spec, values).summarize(symbolic=symbolic, dtype=dtype)
+            net = open_network(spec, values, build=False)
+            report = net.summarize(symbolic=symbolic, dtype=dtype)
         except ConvcalcError as error:
             if form == "text" and output is None:
                 _show_partial(error, spec, layout)
@@ -96,17 +97,9 @@ def command(
             show(render(report, width=terminal_width(), **layout))
             reports.append(None)
     if form == "json":
-        import json
-
-        text = json.dumps(reports[0] if len(specs) == 1 else reports, indent=1, ensure_ascii=False)
+        deliver(as_json(reports, len(specs) > 1), output)
     elif output is not None:
-        text = "\n\n".join(reports)
-    else:
-        return
-    if output is not None:
-        save(text, output)
-    else:
-        write(text)
+        deliver("\n\n".join(reports), output)
 
 
 def _show_partial(error: ConvcalcError, spec: str, layout: dict[str, Any]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convcalc.analysis.closed_form import Formula
-from convcalc.dim import Dim, as_equation
+from convcalc.dim import Dim, Size, as_equation
 from convcalc.errors import ConvcalcError
 from convcalc.notation import CODE, LATEX, TEXT, Notation
 from convcalc.report.report import JSON_VERSION, plain
@@ -53,29 +55,33 @@ class Written:
 
     def latex(self) -> list[str]:
         """An align* environment of amsmath, to be put into a document as it is."""
-        lines = self._broken("& ", LATEX, 110)
+        first, *more = (line.strip() for line in self._broken("", LATEX, 110))
+        lines = [f"& {first}", *(rf"& \quad {{}} {line}" for line in more)]
+        domain = self._domain_latex()
+        if domain:
+            lines.append(rf"& \quad \text{{for }} {domain}")
         return [
+            f"% {self.title}: {', '.join([self.of, *self.remarks()])}",
             r"\begin{align*}",
             rf"{self._left(LATEX)} ={{}}",
-            " \\\\\n".join([lines[0], *(rf"& \quad {{}} {line.strip()}" for line in lines[1:])]),
+            " \\\\\n".join(lines),
             r"\end{align*}",
         ]
 
     def python(self) -> list[str]:
-        """A function of Python, exact for ints and Fractions, with what it needs above it."""
+        """A function of Python, exact for ints and Fractions; `python_helpers` is what it needs."""
         texts = []
         for formula in self.formulas:
             value = formula.value
             texts.append(value.write(CODE) if isinstance(value, Dim) else str(value))
         body = texts[0] if not self.is_shape else f"({', '.join(texts)})"
-        lines = []
-        if "make_divisible" in body or "Fraction" in body:
-            lines += ["from fractions import Fraction", ""]
-        for name, helper in _HELPERS.items():
-            if f"{name}(" in body:
-                lines += [*helper, ""]
-        name = "output" if self.is_shape else self.of
-        return [*lines, f"def {name}({', '.join(self.names)}):", f"    return {body}"]
+        name = re.sub(r"\W", "_", self.of)
+        about = "; ".join([f"{self.title}: {self.of}", *self.remarks()])
+        return [
+            f"def {name}({', '.join(self.names)}):",
+            f"    {json.dumps(f'{about}.', ensure_ascii=False)}",
+            f"    return {body}",
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The formula in all notations, its value and its domain."""
@@ -104,6 +110,13 @@ class Written:
         except (ConvcalcError, KeyError):
             return None
         return found if self.is_shape else found[0]
+
+    def _domain_latex(self) -> str:
+        found = self.formulas[0].limits
+        least = [rf"{LATEX.symbol(n)} \ge {v}" for n, v in found.smallest.items() if v > 1]
+        signs = {"==": "=", ">=": r"\ge"}
+        more = [f"{_latex(c.left)} {signs[c.relation]} {_latex(c.right)}" for c in found.conditions]
+        return r",\; ".join([*least, *more])
 
     def remarks(self) -> list[str]:
         """For which values it holds."""
@@ -169,10 +182,18 @@ def _grouped(value: Any) -> str:
     return f"[{', '.join(map(_grouped, value))}]" if isinstance(value, list) else f"{value:,}"
 
 
-FORMATS: dict[str, Callable[[Written], list[str]]] = {
-    "latex": Written.latex,
-    "python": Written.python,
-}
+def _latex(size: Size) -> str:
+    return size.latex() if isinstance(size, Dim) else str(size)
+
+
+def python_module(written: Sequence[Written]) -> list[str]:
+    """Functions of Python, after each other, with what they need above them, once."""
+    functions = [one.python() for one in written]
+    text = "\n".join(line for lines in functions for line in lines)
+    needed = [helper for name, helper in _HELPERS.items() if f"{name}(" in text]
+    head = ["from fractions import Fraction"] if "Fraction(" in text + str(needed) else []
+    head += [line for helper in needed for line in ["", "", *helper]]
+    return [*head, *(line for lines in functions for line in ["", "", *lines])]
 
 
 def to_dict(name: str, variables: Mapping[str, Any], written: Sequence[Written]) -> dict[str, Any]:
