@@ -87,6 +87,7 @@ class LayerCall:
         found = self.cache.get(key)
         if found is None:
             values = {}
+            asked = env.asked
             for name, kind, value in self.fields:
                 evaluated = value.evaluate(env)
                 try:
@@ -98,7 +99,9 @@ class LayerCall:
                     raise error.located(str(source.where)) from None
             if size is not None:
                 values["size"] = size
-            found = self.cache[key] = self.layer(**values)
+            found = self.layer(**values)
+            # where decisions were asked for, it may be another one at the same values
+            found = self.cache.setdefault(key if env.asked == asked else found, found)
         return found
 
     def _key(self, env: Env) -> tuple[Any, ...]:

@@ -63,10 +63,11 @@ class Env(dict[str, Any]):
     """The names in scope: arguments and loop names here, the variables behind them.
 
     `shape` is that of the tensor that reaches the entry being read, for `in_channels` and its
-    like; `scope` is the module being built, where a word may name a layer.
+    like; `scope` is the module being built, where a word may name a layer; `asked` counts the
+    answers of `same`, on which what is evaluated here depends beside the values of names.
     """
 
-    __slots__ = ("scope", "shape", "spend", "variables")
+    __slots__ = ("asked", "scope", "shape", "spend", "variables")
 
     def __init__(
         self, variables: Variables, scope: Any = None, work: Callable[[int], None] | None = None
@@ -76,6 +77,7 @@ class Env(dict[str, Any]):
         self.shape: Shape | None = None
         self.scope = scope
         self.spend = work or Work().spend
+        self.asked = 0
 
     def inner(self, scope: Any) -> Env:
         """A copy to add loop names to."""
@@ -99,6 +101,7 @@ class Env(dict[str, Any]):
 
     def same(self, a: Dim, b: Dim) -> bool:
         """Whether two sizes are taken as equal that are so at some values of their symbols."""
+        self.asked += 1
         return self.variables.same(a, b)
 
     def key(self, names: tuple[str, ...]) -> tuple[Any, ...]:
