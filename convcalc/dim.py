@@ -681,6 +681,33 @@ def floors(value: Value) -> Iterable[tuple[Dim, Size]]:
                     yield from floors(argument)
 
 
+class Rule(NamedTuple):
+    """That an atom is equal to something without it."""
+
+    atom: Atom
+    value: Value
+
+    def __call__(self, value: Value) -> Any:
+        """A value with the atom replaced."""
+        names = {found.name: Dim({(found,): 1}) for found in _symbols(value)}
+        machine = _Evaluation(names)
+        machine.known[self.atom] = self.value
+        return machine.of(value)  # type: ignore[arg-type]
+
+
+def solved(difference: Dim) -> Rule | None:
+    """What the difference being 0 says of one of its atoms; None where it is no rule for one."""
+    for monomial in sorted(difference.terms, key=_atom_keys, reverse=True):
+        if len(monomial) != 1:
+            continue
+        scale = Fraction(difference.terms[monomial])
+        atom = monomial[0]
+        rule = Rule(atom, _normal({(atom,): 1}) - difference * (1 / scale))
+        if rule(rule.value) == rule.value and (is_whole(rule.value) or not atom.is_whole):
+            return rule
+    return None
+
+
 def never_falls(value: Value) -> bool:
     """Whether the value never falls where its symbols grow, as far as its form shows it.
 
@@ -754,6 +781,10 @@ def _normal(terms: Terms) -> Any:
 
 def _atom_key(atom: Atom) -> tuple[int, int, str]:
     return atom.key
+
+
+def _atom_keys(monomial: Monomial) -> list[tuple[int, int, str]]:
+    return [atom.key for atom in monomial]
 
 
 def _multiply(left: Terms, right: Terms) -> Terms:
@@ -1214,7 +1245,7 @@ def _is_single(value: Value) -> bool:
 
 
 def _term_key(item: tuple[Monomial, Rational]) -> tuple[int, list[tuple[int, int, str]]]:
-    return -len(item[0]), [atom.key for atom in item[0]]
+    return -len(item[0]), _atom_keys(item[0])
 
 
 def as_equation(difference: Dim, relation: str) -> str:

@@ -206,7 +206,8 @@ class Graph:
 
     `nodes` are its layers in running order; `undecided` the requirements that hold for some
     values of the symbols only, each with the node that makes it; `decisions` the sizes, differences
-    of two, on whose being 0 its structure depends, with whether they are taken as 0.
+    of two, on whose being 0 its structure depends, with whether they are taken as 0;
+    `multipliers` the names of the symbols that may be fractions.
     """
 
     def __init__(self, root: Module, inputs: list[Node], title: str = "") -> None:
@@ -217,6 +218,7 @@ class Graph:
         self.outputs: list[Node] = []
         self.notes: list[str] = []
         self.decisions: dict[Dim, bool] = {}
+        self.multipliers: frozenset[str] = frozenset()
 
     @property
     def undecided(self) -> list[tuple[Node, Requirement]]:

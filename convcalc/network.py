@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.closed_form import Decisions, Forms, Formula
@@ -425,9 +425,9 @@ class Network:
                 raise _unknown_symbol(name, self.spec)
         values = dict(self._overrides if overrides is None else overrides)
 
-        def made(decisions: Decisions) -> Forms:
+        def made(decisions: Decisions, multipliers: Collection[str] | None = None) -> Forms:
             with collector_paused():
-                graph = build_symbolic(self.spec, values, free, decisions)
+                graph = build_symbolic(self.spec, values, free, decisions, multipliers)
                 return Forms(sizes(graph), graph, free, made, fixed)
 
         def fixed(given: Mapping[str, Any]) -> Forms:

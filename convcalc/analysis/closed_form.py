@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from convcalc.analysis.limits import Limits, distinct, limits
-from convcalc.dim import ArrayCode, Dim, Size, exact_number, measured, symbols
-from convcalc.errors import ConvcalcError, ShapeError, did_you_mean
+from convcalc.dim import (
+    ArrayCode,
+    Dim,
+    Size,
+    as_equation,
+    equal,
+    exact_number,
+    is_whole,
+    measured,
+    symbols,
+)
+from convcalc.errors import ConvcalcError, ShapeError, UndecidableError, did_you_mean
 from convcalc.graph import Graph, Node
 from convcalc.layer import Requirement
 from convcalc.notation import Notation
@@ -32,33 +42,25 @@ class Forms:
         sizes: Sequence[Size],
         graph: Graph,
         names: Iterable[str],
-        rebuild: Callable[[Decisions], Forms] | None = None,
+        rebuild: Callable[[Decisions, Collection[str]], Forms] | None = None,
         fix: Callable[[Mapping[str, Any]], Forms] | None = None,
     ) -> None:
         self.sizes = tuple(sizes)
         self.names = tuple(names)
         self.requirements = tuple(distinct(graph.undecided))
         self.decisions = dict(graph.decisions)
-        self.multipliers = frozenset(
-            name for size in (*sizes, *self._sides()) if isinstance(size, Dim)
-            for name in size.multipliers
-        )  # fmt: skip
+        self.multipliers = graph.multipliers
         self._rebuild = rebuild
         self._fix = fix
         self._others: dict[tuple[tuple[Dim, bool], ...], Forms] = {}
         self._codes: dict[frozenset[str], ArrayCode] = {}
-
-    def _sides(self) -> Iterable[Size]:
-        for _, requirement in self.requirements:
-            yield requirement.left
-            yield requirement.right
-        yield from self.decisions
 
     def evaluate(self, values: Mapping[str, Any]) -> list[Any]:
         """The sizes at numbers, or Dims, for the names.
 
         Raises:
             ConvcalcError: a name has no value, or is none of the names, or is below 1.
+            UndecidableError: Dims leave open which structure the network has.
             ShapeError: the network does not fit together at these values, with the layer.
         """
         values = {name: exact_number(value) for name, value in values.items()}
@@ -74,9 +76,14 @@ class Forms:
         found: Decisions = {}
         for difference, zero in self.decisions.items():
             here = _at(difference, values)
-            if not isinstance(here, Dim):
-                found[difference] = here == 0
-                if found[difference] != zero:
+            holds = equal(here, 0)
+            if holds is None and difference.symbols <= values.keys() and self.assumed():
+                raise UndecidableError(
+                    f"the structure of the network depends on whether {as_equation(here, '=')}"
+                )
+            if holds is not None:
+                found[difference] = holds
+                if holds != zero:
                     return self.otherwise(found).evaluate(values)
         for node, requirement in self.requirements:
             left, right = _at(requirement.left, values), _at(requirement.right, values)
@@ -138,7 +145,7 @@ class Forms:
         assert self._rebuild is not None
         key = tuple(decisions.items())
         if key not in self._others:
-            self._others[key] = self._rebuild(decisions)
+            self._others[key] = self._rebuild(decisions, self.multipliers)
         return self._others[key]
 
     def assumed(self) -> Decisions:
@@ -164,17 +171,20 @@ class Forms:
             self._codes[names] = ArrayCode(self.sizes, known)
         return self._codes[names]
 
-    @staticmethod
     def _fill_in(
-        other: Forms, where: Any, values: Mapping[str, Any], sizes: list[Any], fits: Any
+        self, other: Forms, where: Any, values: Mapping[str, Any], sizes: list[Any], fits: Any
     ) -> None:
         """Put what other forms give into the elements `where` they hold."""
         import numpy
 
-        chosen = {
-            name: numpy.broadcast_to(numpy.asarray(value), where.shape)[where]
-            for name, value in values.items()
-        }
+        fits[where] = False
+        spread = {name: numpy.broadcast_to(value, where.shape) for name, value in values.items()}
+        for name in (self.multipliers - other.multipliers) & values.keys():
+            # a size itself in that structure
+            exact = numpy.array([exact_number(v) for v in spread[name].flat], dtype=object)
+            spread[name] = exact.reshape(where.shape)
+            where = where & numpy.vectorize(is_whole, otypes=[bool])(spread[name])
+        chosen = {name: value[where] for name, value in spread.items()}
         found, fitting = other.arrays(chosen)
         fits[where] = fitting
         for i, part in enumerate(found):
@@ -198,7 +208,10 @@ class Forms:
             if isinstance(value, (int, Fraction)):
                 self._check_least(name, value)
             checked[name] = value
-        free = {name for size in self.sizes if isinstance(size, Dim) for name in size.symbols}
+        free = {*chain.from_iterable(map(symbols, self.sizes))}
+        deciding = {*chain.from_iterable(map(symbols, self.decisions))}
+        if deciding - values.keys() and self.assumed():
+            free |= deciding
         missing = [name for name in self.names if name in free and name not in values]
         if missing:
             raise ConvcalcError(

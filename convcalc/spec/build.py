@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from convcalc.dim import Dim, as_equation, python_form, symbol
+from convcalc.dim import Dim, Rule, as_equation, python_form, solved, symbol
 from convcalc.errors import (
     ConvcalcError,
     SpecError,
@@ -60,7 +60,8 @@ class Bindings:
 
     Where the structure depends on whether two symbolic sizes are equal, as for a shortcut that is
     there `when: in_channels == out`, they are taken as different: they are at most values.
-    `decisions` says otherwise; those that were needed are in `decided`.
+    `decisions` says otherwise; those that were needed are in `decided`, and what those taken as
+    equal say of single atoms in `rules`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Bindings:
         self.spec = spec
         self.decisions = decisions or {}
         self.decided: Decisions = {}
+        self.rules: list[Rule] = []
         self.given: dict[str, Value | Dim] = {}
         self.values: dict[str, Any] = {"N": 1}
         self.work = Work()
@@ -137,7 +139,22 @@ class Bindings:
         difference: Dim = a - b
         if python_form(-difference) < python_form(difference):
             difference = -difference
-        return self.decided.setdefault(difference, self.decisions.get(difference, False))
+        if difference not in self.decided:
+            zero = self.decided[difference] = self.decisions.get(difference, False)
+            left = self.as_decided(difference) if zero else 0
+            rule = solved(left) if isinstance(left, Dim) else None
+            if rule is not None:
+                self.rules.append(rule)
+        return self.decided[difference]
+
+    def as_decided(self, value: Any) -> Any:
+        """A size, or sizes in lists, with what is taken as equal written in one way."""
+        if isinstance(value, tuple):
+            return tuple([self.as_decided(item) for item in value])
+        for rule in self.rules:
+            if isinstance(value, Dim):
+                value = rule(value)
+        return value
 
 
 def build_symbolic(
@@ -145,25 +162,30 @@ def build_symbolic(
     overrides: Mapping[str, Any],
     names: Iterable[str],
     decisions: Decisions | None = None,
+    multipliers: Collection[str] | None = None,
 ) -> Graph:
     """The graph with the variables `names` left symbolic.
 
     A variable that is never a size itself, but rounded to one, is a multiplier: any fraction.
+    `multipliers` are those of the graph at other decisions, whose symbols these decisions are of.
     """
     names = list(names)
-    multipliers = {name for name in names if name not in ("N", *spec.input_names)}
+    left = {*names} - {"N", *spec.input_names} if multipliers is None else {*multipliers}
     while True:
-        symbols = {name: symbol(name, name not in multipliers) for name in names}
+        symbols = {name: symbol(name, name not in left) for name in names}
         try:
-            return build(spec, {**overrides, **symbols}, decisions)
+            graph = build(spec, {**overrides, **symbols}, decisions)
         except NotWholeError as error:
-            if not multipliers & error.multipliers:
+            if not left & error.multipliers:
                 raise
-            multipliers -= error.multipliers
+            left -= error.multipliers
         except ConvcalcError:
-            if not multipliers:
+            if multipliers is not None or not left:
                 raise
-            multipliers = set()  # more is decided for whole numbers
+            left = set()  # more is decided for whole numbers
+        else:
+            graph.multipliers = frozenset(left)
+            return graph
 
 
 def build(spec: Spec, overrides: Mapping[str, Any], decisions: Decisions | None = None) -> Graph:
@@ -552,6 +574,8 @@ class _Builder:
         """The operation, if its sizes, and what they multiply to, are not too large to go on."""
         before = self._terms(shapes[0])
         operation = Operation(layer, shapes)
+        if self.bindings.rules and any(r.always for r in operation.undecided):
+            operation = self._as_decided(operation)
         for requirement in operation.undecided:
             if requirement.always:
                 raise UndecidableError(
@@ -566,6 +590,14 @@ class _Builder:
             if self.terms > 2 * MAX_TERMS:
                 raise _too_large(f"costs of more than {2 * MAX_TERMS:,} terms", self.sizes)
         return operation
+
+    def _as_decided(self, operation: Operation) -> Operation:
+        """The same with what is taken as equal written in one way."""
+        layer = operation.layer
+        names = [field.name for field in fields(type(layer))]
+        values = self.bindings.as_decided(tuple([getattr(layer, name) for name in names]))
+        layer = type(layer)(**dict(zip(names, values, strict=True)))
+        return Operation(layer, self.bindings.as_decided(operation.inputs))
 
     def _terms(self, sizes: Iterable[Any]) -> int:
         """The number of terms that the product of some sizes may have."""
