@@ -931,8 +931,10 @@ def _extremum(function: str, sizes: Sequence[Value]) -> Any:
         kept = [other for other in kept if not _beats(candidate, other, function)]
         kept.append(candidate)
         if len(kept) > _MAX_ARGUMENTS:
+            free = ", ".join(sorted({name for size in kept for name in symbols(size)}))
             raise UndecidableError(
-                f"{function} of more than {_MAX_ARGUMENTS} sizes whose order depends on symbols"
+                f"{function} of more than {_MAX_ARGUMENTS} sizes whose order depends on {free}",
+                hint="Give some of them a number: the fewer are free, the less is open.",
             )
     if len(kept) == 1:
         return kept[0]

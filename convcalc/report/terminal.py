@@ -8,7 +8,7 @@ of styles into what the terminal understands.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.memory import BYTES
@@ -242,6 +242,9 @@ class _Table:
         label_width = layout.label_width
 
         rows = heading(self.report, self.width)
+        if layout.is_too_wide and error is None:
+            rows.extend(self._list(layout, labels))
+            return [*rows, *self._notes(found), [], *self._footer()]
         rows.append(layout.row([("Layer".ljust(label_width), "header")], layout.titles, "header"))
         line = [("─" * layout.full_width, "faint")]
         rows.append(line)
@@ -251,19 +254,34 @@ class _Table:
             rows.append([(f"✗ {error.path or error.where}", "failed")])
             return rows
         rows.append(line)
-        rows.append(layout.row([("Total".ljust(label_width), "total")], layout.ends, "total"))
-        for text in layout.below:
-            rows.extend([(line_of_it, "total")] for line_of_it in wrapped(text, self.width))
+        ends = ["↓" if i in layout.below else end for i, end in enumerate(layout.ends)]
+        rows.append(layout.row([("Total".ljust(label_width), "total")], ends, "total"))
+        for text in layout.below.values():
+            rows.extend([(part, "total")] for part in wrapped(text, self.width))
+        rows.extend(self._notes(found))
+        rows.append([])
+        rows.extend(self._footer())
+        return rows
+
+    def _list(self, layout: _Layout, labels: list[list[Piece]]) -> Iterator[list[Piece]]:
+        """Every layer with its figures below it: closed forms that are too long for a table."""
+        total: list[Piece] = [("Total", "total")]
+        for label, cells in [*zip(labels, layout.cells, strict=True), (total, layout.ends)]:
+            yield label
+            for title, cell in zip(layout.titles, cells, strict=True):
+                if cell not in ("", "–"):
+                    room = (self.width or 80) - 4
+                    yield from (
+                        [("    " + text, "")] for text in wrapped(f"{title}: {cell}", room)
+                    )
+
+    def _notes(self, found: list[Line]) -> list[list[Piece]]:
         notes = []
         if any(line.times > 1 for line in found):
             notes.append("×n: n identical ones; their line holds the sum, the lines below it one.")
         if any(line.hides for line in found):
             notes.append("Modules hold more: --depth N shows more levels, --all every layer.")
-        for note in notes:
-            rows.extend([(text, "faint")] for text in wrapped(note, self.width))
-        rows.append([])
-        rows.extend(self._footer())
-        return rows
+        return [[(text, "faint")] for note in notes for text in wrapped(note, self.width)]
 
     def _footer(self) -> list[list[Piece]]:
         totals = self.report.totals
@@ -338,8 +356,9 @@ class _Layout:
     ) -> None:
         self.found = found
         self.totals = totals
+        self.width = width
+        self.below: dict[int, str] = {}
         self.label_width = label_width
-        self.below: list[str] = []
         shares = [column for column in columns if column.is_share]
         for bar_cells in range(_BAR_CELLS, -1, -1):
             self._fill(columns, bar_cells)
@@ -347,20 +366,19 @@ class _Layout:
                 break
         if width is not None and self.full_width > width:
             self._fill([column for column in columns if not column.is_share] or columns, 0)
+            self._move_long_totals(totals)
             spare = width - (self.full_width - label_width)
-            if spare < _LEAST_LABEL:
-                self._move_long_totals()
-                spare = width - (self.full_width - label_width)
             if spare >= _LEAST_LABEL:
                 self.label_width = min(label_width, spare)
 
-    def _move_long_totals(self) -> None:
-        """Put the totals, closed forms all, that are longer than their columns below the table."""
+    def _move_long_totals(self, totals: Any) -> None:
+        """Put the totals that are closed forms longer than their columns below the table."""
+        if not any(isinstance(value, Dim) for value in totals):
+            return
         for i, (title, end) in enumerate(zip(self.titles, self.ends, strict=True)):
             longest = max([len(title), *(len(cells[i]) for cells in self.cells)])
-            if len(end) > longest:
-                self.below.append(f"Total of {title}: {end}")
-                self.ends[i] = "↓"
+            if len(end) > longest and not end.replace(",", "").isdigit():
+                self.below[i] = f"Total of {title}: {end}"
                 self.widths[i] = longest
 
     def _fill(self, columns: list[Column], bar_cells: int) -> None:
@@ -378,6 +396,12 @@ class _Layout:
             for title, end, column in zip(self.titles, self.ends, by_column, strict=True)
         ]
         self.cells = list(zip(*by_column, strict=True)) if by_column else [()] * len(self.found)
+
+    @property
+    def is_too_wide(self) -> bool:
+        """Whether it does not fit, and has closed forms, which a terminal would break anywhere."""
+        wide = self.width is not None and self.full_width > self.width
+        return wide and any(isinstance(value, Dim) for value in self.totals)
 
     @property
     def full_width(self) -> int:
