@@ -410,6 +410,12 @@ class Network:
 
         front, largest = tuple(map(signed, pareto)), signed(by) if by else ""
         quantities = tuple(dict.fromkeys(counted))
+        for name in variables:
+            if name in quantities:
+                raise UsageError(
+                    f"'{name}' is a quantity and a variable of the spec",
+                    hint="Give the variable another name.",
+                )
         return Selection(variables, quantities, condition, front, top, largest)
 
     def _forms(

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from convcalc.analysis.quantities import ALIASES
-from convcalc.dim import Dim, bounds
+from convcalc.dim import Dim, bounds, whole_array
 from convcalc.errors import ConvcalcError, UndecidableError, UsageError, did_you_mean, shorten
 
 MAX_TEXT = 500
@@ -93,13 +93,12 @@ class Condition:
         """Whether it holds: a bool, or, where some values are arrays, an array of bools.
 
         Args:
-            values: a value for each of `names`: an int, a Fraction, or a NumPy integer array.
-                Arrays broadcast; where 64 bits might not hold a value on the way, they are
-                computed with Python's integers.
+            values: a value for each of `names`: an int, a Fraction, a NumPy array of integers or
+                of Fractions, or a Ratio of an integer array and an int. Arrays broadcast; where 64
+                bits might not hold a value on the way, they are computed with Python's integers.
 
         Raises:
-            ConvcalcError: a division by 0, a value that is no number, or an array that is not of
-                integers.
+            ConvcalcError: a division by 0, a value that is no number, or an array of others.
         """
         return held(self.rule, {name: values[name] for name in self.names})
 
@@ -109,7 +108,7 @@ class Condition:
 
 def held(rule: Rule, values: Mapping[str, Any]) -> Any:
     """Whether a rule holds at some values of its names; see `Condition.holds`."""
-    if not any(hasattr(value, "dtype") for value in values.values()):
+    if not any(isinstance(v, Ratio) or hasattr(v, "dtype") for v in values.values()):
         return rule.holds({name: ratio(name, value) for name, value in values.items()})
     arrays = {name: _array(name, value) for name, value in values.items()}
     seen: list[int] = []
@@ -168,7 +167,7 @@ class _Magnitude:
         return _Magnitude(_most(other), self.seen)
 
     def __rmod__(self, other: Any) -> _Magnitude:
-        return self
+        return _Magnitude(max(self.most, _most(other)), self.seen)
 
 
 def _most(value: Any) -> int:
@@ -189,30 +188,26 @@ def ratio(name: str, value: Any) -> Ratio:
 
 
 def _array(name: str, value: Any) -> Ratio:
+    if isinstance(value, Ratio):
+        return value
     if not hasattr(value, "dtype"):
         return ratio(name, value)
-    import numpy
-
-    numbers = numpy.asarray(value)
-    whole = numbers.dtype.kind in "iu" or (
-        numbers.dtype.kind == "O" and all(type(v) is int for v in numbers.flat)
-    )
-    if not whole:
-        raise ConvcalcError(f"{name}: an integer array is due in a condition, not {numbers.dtype}")
-    return Ratio(numbers)
+    if value.dtype.kind not in "iuO":
+        raise ConvcalcError(f"{name}: an integer array is due in a condition, not {value.dtype}")
+    return Ratio(*whole_array(name, value, multiplier=True))
 
 
 def _magnitude(value: Ratio, seen: list[int]) -> Ratio:
     if not hasattr(value.above, "dtype"):
         return Ratio(_Magnitude(abs(value.above), seen), _Magnitude(value.below, seen))
     ends = (int(value.above.max()), int(value.above.min())) if value.above.size else (0,)
-    return Ratio(_Magnitude(max(map(abs, ends)), seen))
+    return Ratio(_Magnitude(max(map(abs, ends)), seen), _Magnitude(value.below, seen))
 
 
 def _typed(value: Ratio, wide: bool) -> Ratio:
     if not hasattr(value.above, "dtype"):
         return value
-    return Ratio(value.above.astype(object if wide else "int64"))
+    return Ratio(value.above.astype(object if wide else "int64"), value.below)
 
 
 def _compute(operator: str, a: Ratio, b: Ratio, text: str) -> Ratio:
@@ -370,7 +365,8 @@ class Comparison(Rule):
     def holds(self, values: Mapping[str, Ratio]) -> Any:
         a, b = self.sides(values)
         if isinstance(a, _Magnitude) or isinstance(b, _Magnitude):
-            return True  # the sizes on the way are all that is asked for
+            _ = a + b  # a number too may be over 64 bits; the sizes are all that is asked for
+            return True
         match self.sign:
             case "<=":
                 return a <= b

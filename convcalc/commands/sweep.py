@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import click
@@ -17,11 +19,11 @@ from convcalc.analysis.sweep.run import Progress
 from convcalc.commands._options import SPEC, format_option, open_network, output_option
 from convcalc.dim import Dim
 from convcalc.errors import ConvcalcError, UsageError, shorten
-from convcalc.report.output import show, terminal_width, write
-from convcalc.report.sweeps import SHOWN, Csv, Sweep, Writer, collected, writer
+from convcalc.report.output import show, terminal_width
+from convcalc.report.sweeps import SHOWN, Csv, Json, Sweep, Writer, collected, writer
 from convcalc.spec.expressions import parse
 
-_MAX_FRACTIONS = 1_000_000
+_MAX_LISTED = 1_000_000
 
 
 @click.command("sweep")
@@ -89,6 +91,7 @@ def command(
     check_count(axes, limit)
     if form is not None and output is not None:
         raise UsageError("--format is for the terminal; the suffix of -o says what is written")
+    gc.enable()  # a network for each structure is a lot of garbage
     net = open_network(spec, {})
     misfits: list[str] = []
     with progress_bar() as progress:
@@ -102,21 +105,19 @@ def command(
         elif form == "csv":
             found = _written(rows, Csv(sys.stdout))
         elif form == "json":
-            found = collected(rows, misfits)
+            json = Json(sys.stdout, net.name)
+            found = _written(rows, json)
+            json.end()
         else:
             found, more = _beginning(rows)
-    if form == "json":
-        import json
-
-        write(json.dumps({"convcalc": 1, "name": net.name, "rows": found.to_dicts()}, indent=1))
-    elif form is None or form == "text":
-        if output is None:
-            show(found.rendered(terminal_width(), more))
-        else:
-            click.echo(f"{output}: {found.summary(len(found))}", err=True)
-    if found.legal == 0:
-        reason = f": {misfits[0]}" if misfits else ""
-        click.echo(f"Note: the network fits at none of them{reason}", err=True)
+    if output is not None:
+        click.echo(f"{output}: {found.summary(len(found))}", err=True)
+    elif form in (None, "text"):
+        show(found.rendered(terminal_width(), more))
+    if misfits:
+        click.echo(Sweep({}, 0, 0, misfits).left_out(), err=True)
+    elif found.legal == 0:
+        click.echo("Note: the network fits at none of them", err=True)
 
 
 class _Count(Sweep):
@@ -173,7 +174,9 @@ def parse_axis(setting: str) -> Axis:
     items = _items(right)
     if len(items) == 1 and isinstance(found := _values(items[0], setting), range):
         return axis(names, found)
-    values = [value for item in items for value in _values(item, setting)]
+    parts = [_values(item, setting) for item in items]
+    _check_listed(sum(axis(names, part).size for part in parts), setting)
+    values = list(chain.from_iterable(parts))
     return axis(names, values if len(names) == 1 else [(value,) * len(names) for value in values])
 
 
@@ -214,12 +217,17 @@ def _values(item: str, setting: str) -> Sequence[Any]:
     if all(isinstance(number, int) for number in (first, last, step)):
         return range(first, last + 1, step)
     steps = (last - first) // step + 1
-    if steps > _MAX_FRACTIONS:
-        raise UsageError(
-            f"--set {shorten(setting)}: {steps:,} values; {_MAX_FRACTIONS:,} are the limit for "
-            "fractions"
-        )
+    _check_listed(steps, setting)
     return [first + i * step for i in range(steps)]
+
+
+def _check_listed(values: int, setting: str) -> None:
+    if values > _MAX_LISTED:
+        raise UsageError(
+            f"--set {shorten(setting)}: {values:,} values; {_MAX_LISTED:,} are the limit for "
+            "fractions and lists",
+            hint="One range of whole numbers may have more.",
+        )
 
 
 class _NoNames:

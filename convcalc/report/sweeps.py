@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from convcalc.analysis.sweep.rows import Rows
+from convcalc.analysis.sweep.run import MAX_VALUES, check_memory
 from convcalc.errors import OutputError, UsageError
 from convcalc.report.output import replacing
 from convcalc.report.terminal import Rendered, listing
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     Columns = dict[str, NDArray[Any]]
 
-MAX_VALUES = 100_000_000
 SHOWN = 100
 """Rows of a table for people."""
 
@@ -85,6 +85,8 @@ class Sweep:
         if hidden:
             rendered.rows.append([(f"… and {hidden:,} rows more", "faint")])
         rendered.rows.append([(self.summary(len(self) + more), "")])
+        if self.misfits:
+            rendered.rows.append([(self.left_out(), "")])
         return rendered
 
     def summary(self, kept: int) -> str:
@@ -93,6 +95,13 @@ class Sweep:
         if self.legal < self.configurations:
             text += f", {self.legal:,} of them legal"
         return f"{text}; {kept:,} kept." if kept < self.legal else f"{text}."
+
+    def left_out(self) -> str:
+        """Why some structures are left out, the first of the reasons."""
+        first = self.misfits[0].splitlines()[0]
+        if len(self.misfits) == 1:
+            return f"Left out, one structure: {first}"
+        return f"Left out, {len(self.misfits):,} structures, the first: {first}"
 
 
 def _cell(value: Any) -> str:
@@ -111,13 +120,8 @@ def collected(found: Iterable[Rows], misfits: list[str]) -> Sweep:
     values = 0
     for rows in found:
         chunks.append(rows)
-        values += sum(map(len, rows.columns.values()))
-        if values > MAX_VALUES:
-            raise UsageError(
-                f"more than {MAX_VALUES:,} values to keep in memory",
-                hint="Keep fewer rows, with where, pareto or top, or write them to a .csv or "
-                ".parquet file.",
-            )
+        values += rows.values
+        check_memory(values)
     names = list(chunks[0].columns)
     columns = {n: numpy.concatenate([c.columns[n] for c in chunks]) for n in names}
     return Sweep(
@@ -168,6 +172,33 @@ class Csv:
             self.lines.writerow(columns)
             self.has_header = True
         self.lines.writerows(zip(*(c.tolist() for c in columns.values()), strict=True))
+
+
+class Json:
+    """A list of mappings, a row each, written to an open file."""
+
+    def __init__(self, file: TextIO, name: str) -> None:
+        self.file = file
+        self.name = name
+        self.rows = 0
+
+    def write(self, columns: Columns) -> None:
+        """Add some rows."""
+        import json
+
+        for row in zip(*(c.tolist() for c in columns.values()), strict=True):
+            text = json.dumps(dict(zip(columns, row, strict=True)))
+            self.file.write(f"{',' if self.rows else self._start()}\n  {text}")
+            self.rows += 1
+
+    def _start(self) -> str:
+        import json
+
+        return f'{{"convcalc": 1, "name": {json.dumps(self.name)}, "rows": ['
+
+    def end(self) -> None:
+        """Write what comes after the last row."""
+        self.file.write("\n]}\n" if self.rows else f"{self._start()}]}}\n")
 
 
 @contextmanager
@@ -224,11 +255,19 @@ def parquet_writer(path: str) -> Iterator[Writer]:
 
     class Parquet:
         file: Any = None
+        no_rows: Any = None
 
         def write(self, columns: Columns) -> None:
             table = pyarrow.table(
                 {n: c.astype(str) if c.dtype == object else c for n, c in columns.items()}
             )
+            if not len(table):
+                self.no_rows = table  # the types of what never fits say nothing
+                return
+            self.open(table)
+            self.file.write_table(table)
+
+        def open(self, table: Any) -> None:
             if self.file is None:
                 self.file = parquet.ParquetWriter(path, table.schema)
             if table.schema != self.file.schema:
@@ -236,11 +275,12 @@ def parquet_writer(path: str) -> Iterator[Writer]:
                     f"{path}: a column has numbers of 64 bits, and then larger ones or words",
                     hint="A .csv file takes them all.",
                 )
-            self.file.write_table(table)
 
     parquet_file = Parquet()
     try:
         yield parquet_file
+        if parquet_file.file is None:
+            parquet_file.open(parquet_file.no_rows)
     finally:
         if parquet_file.file is not None:
             parquet_file.file.close()

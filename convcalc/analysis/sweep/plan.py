@@ -8,68 +8,154 @@ values it is built anew. Nothing is evaluated here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.closed_form import Forms
 from convcalc.dim import ArrayCode, Range, exact_number
-from convcalc.errors import ConvcalcError, ShapeError, UsageError
+from convcalc.errors import ConvcalcError, ShapeError, UsageError, shorten
 from convcalc.program import Kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 MAX_STRUCTURES = 10_000
 MAX_CONFIGURATIONS = 1_000_000_000
+_MAX_DENOMINATOR = 10**40
 
 Build = Callable[[Sequence[str], Mapping[str, Any]], Forms]
 """(names to leave symbolic, values of other variables) → closed forms of what is counted."""
 
 
+class Column(NamedTuple):
+    """The values of a variable: whole numbers over the scale of `span`, or of any kind without.
+
+    `span` is that of the whole axis, also in a part of it.
+    """
+
+    values: Any
+    span: Range | None
+
+    @classmethod
+    def of(cls, name: str, values: Any) -> Column:
+        """The column of some values: a range, an integer array, or a sequence of anything.
+
+        Raises:
+            UsageError: the fractions have no reasonable common denominator.
+        """
+        import numpy
+
+        if isinstance(values, range):
+            return cls(values, Range(min(values[0], values[-1]), max(values[0], values[-1])))
+        if hasattr(values, "dtype"):
+            low, high = int(values.min()), int(values.max())
+            return cls(values.astype(_kind(low, high)), Range(low, high))
+        values = [exact_number(plain(value)) for value in values]
+        if not all(isinstance(v, (int, Fraction)) and not isinstance(v, bool) for v in values):
+            return cls(values, None)
+        scale = 1
+        for value in values:
+            scale = math.lcm(scale, value.denominator)
+            if scale > _MAX_DENOMINATOR:
+                raise UsageError(
+                    f"{name}: fractions whose common denominator has more than 40 digits",
+                    hint="Round them.",
+                )
+        numerators = [int(value * scale) for value in values]
+        low, high = min(numerators), max(numerators)
+        return cls(numpy.array(numerators, _kind(low, high)), Range(low, high, scale))
+
+    @property
+    def size(self) -> int:
+        """The number of values; `len` of a range ends at 64 bits."""
+        if isinstance(self.values, range) and self.values:
+            return (self.values[-1] - self.values[0]) // self.values.step + 1
+        return len(self.values)
+
+    def part(self, along: slice) -> Column:
+        """Some of the values."""
+        return self._replace(values=self.values[along])
+
+    def at(self, index: int) -> Any:
+        """The value at one place."""
+        value = plain(self.values[index])
+        if self.span is None or self.span.scale == 1:
+            return value
+        return exact_number(Fraction(value, self.span.scale))
+
+    def whole(self) -> Array:
+        """The numbers times their scale."""
+        import numpy
+
+        if not isinstance(self.values, range):
+            return self.values  # type: ignore[no-any-return]
+        assert self.span is not None
+        kind = _kind(self.span.low - abs(self.values.step), self.span.high + abs(self.values.step))
+        ends: Any = (self.values.start, self.values.stop, self.values.step)
+        return numpy.arange(*ends, dtype=kind)
+
+    def shown(self) -> Array:
+        """The values as rows have them: fractions as floats, what is no number as text."""
+        import numpy
+
+        if self.span is None:
+            texts = numpy.empty(len(self.values), object)
+            texts[:] = [str(v).lower() if isinstance(v, bool) else str(v) for v in self.values]
+            return texts
+        if self.span.scale == 1:
+            return self.whole()
+        # Python's division rounds rightly for numbers of any size
+        return (self.values.astype(object) / self.span.scale).astype(float)  # type: ignore[no-any-return]
+
+
+def _kind(low: int, high: int) -> Any:
+    return "int64" if -(2**63) < low and high < 2**63 else object
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own, a float as the decimal that it prints as; all else as is."""
+    if not hasattr(value, "dtype"):
+        return value
+    return float(str(value)) if value.dtype.kind == "f" and not value.ndim else value.tolist()
+
+
 class Axis(NamedTuple):
-    """One or several variables that move together, with their values, a column for each name."""
+    """One or several variables that move together, with a column for each name."""
 
     names: tuple[str, ...]
-    columns: tuple[Sequence[Any], ...]
+    columns: tuple[Column, ...]
 
     @property
     def size(self) -> int:
         """The number of values."""
-        return len(self.columns[0])
+        return self.columns[0].size
 
     @property
-    def is_numeric(self) -> bool:
+    def is_positive(self) -> bool:
         """Whether all values are positive numbers, so that a symbol could stand for them."""
-        return all(
-            value_range(column).low >= 1
-            if _is_of_ints(column)
-            else all(_is_positive_number(v) for v in column)
-            for column in self.columns
-        )
+        return all(column.span is not None and column.span.low > 0 for column in self.columns)
 
     @property
     def fractions(self) -> set[str]:
         """The names with a value that is not whole."""
-        return {
-            name
-            for name, column in zip(self.names, self.columns, strict=True)
-            if not _is_of_ints(column) and any(isinstance(v, Fraction) for v in column)
-        }
+        return {n for n, c in self.items() if c.span is not None and c.span.scale > 1}
+
+    def items(self) -> Iterable[tuple[str, Column]]:
+        """The names with their columns."""
+        return zip(self.names, self.columns, strict=True)
 
     def at(self, index: int) -> dict[str, Any]:
         """The values at one place."""
-        return {n: plain(c[index]) for n, c in zip(self.names, self.columns, strict=True)}
+        return {name: column.at(index) for name, column in self.items()}
 
-
-def _is_of_ints(column: Sequence[Any]) -> bool:
-    return isinstance(column, range) or hasattr(column, "dtype")
-
-
-def _is_positive_number(value: Any) -> bool:
-    return isinstance(value, (int, Fraction)) and not isinstance(value, bool) and value > 0
-
-
-def plain(value: Any) -> Any:
-    """A NumPy number as Python's own; all else as it is."""
-    return value.item() if hasattr(value, "dtype") else value
+    def part(self, along: slice) -> Axis:
+        """Some of the values; itself, if they are all."""
+        if along == slice(0, self.size):
+            return self
+        return Axis(self.names, tuple(column.part(along) for column in self.columns))
 
 
 def axis(names: str | Sequence[str], values: Any) -> Axis:
@@ -78,41 +164,50 @@ def axis(names: str | Sequence[str], values: Any) -> Axis:
     Raises:
         UsageError: there are no values, or rows of another length.
     """
-    if isinstance(names, str):
-        names = (names,)
+    names = (names,) if isinstance(names, str) else tuple(names)
+    told = ", ".join(names)
+    columns: Sequence[Any]
     if isinstance(values, range):
-        columns: Sequence[Any] = [values] * len(names)
-    elif hasattr(values, "dtype") and values.dtype.kind in "iu":
+        columns = [values] * len(names)
+    elif getattr(values, "ndim", 0) and values.dtype.kind in "iu":
+        if values.shape[1:] != ((len(names),) if len(names) > 1 else ()):
+            raise UsageError(f"{told}: {_due(names)} in each row, not an array {values.shape}")
         columns = [values] if len(names) == 1 else list(values.T)
+    elif len(names) == 1:
+        is_one = isinstance(values, str) or not hasattr(values, "__iter__")
+        columns = [[values] if is_one or getattr(values, "ndim", 1) == 0 else list(values)]
     else:
-        rows = [value if len(names) > 1 else (value,) for value in values]
+        rows = list(values) if hasattr(values, "__iter__") else [values]
         for row in rows:
-            if len(row) != len(names):
-                raise UsageError(f"{', '.join(names)}: a value for each is due, not {row}")
-        columns = [[exact_number(plain(v)) for v in column] for column in zip(*rows, strict=True)]
-    if not columns or not len(columns[0]):
-        raise UsageError(f"{', '.join(names)}: no values")
-    return Axis(tuple(names), tuple(columns))
+            if isinstance(row, str) or not hasattr(row, "__len__") or len(row) != len(names):
+                raise UsageError(f"{told}: {_due(names)} in each row, not {shorten(str(row))}")
+        columns = list(zip(*rows, strict=True))
+    # a range may be too long for `len`
+    if not columns or not len(columns[0][:1]):
+        raise UsageError(f"{told}: no values")
+    return Axis(names, tuple(map(Column.of, names, columns)))
+
+
+def _due(names: Sequence[str]) -> str:
+    return "one value is due" if len(names) == 1 else f"{len(names)} values are due"
 
 
 class Structure(NamedTuple):
     """A network of one structure, to be evaluated on a grid: all combinations of some axes.
 
-    `fixed` are the values of the variables that the structure depends on. The kernel gives the
-    sizes times `scales`, then whether each requirement holds; it is None, and `misfit` says why,
-    where no values fit.
+    The kernel gives the sizes times `scales`, then whether each requirement holds; it is None, and
+    `misfit` says why, where no values fit.
     """
 
-    fixed: dict[str, Any]
     axes: tuple[Axis, ...]
     kernel: Kernel | None
     scales: tuple[int, ...]
     misfit: str = ""
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of the grid."""
-        return tuple(a.size for a in self.axes)
+    def divides(self) -> bool:
+        """Whether a size is divided by one that is 0 somewhere."""
+        return self.kernel is not None and any(s.operation == "check" for s in self.kernel.steps)
 
 
 def count(axes: Sequence[Axis]) -> int:
@@ -139,41 +234,49 @@ def structures(axes: Sequence[Axis], build: Build) -> Iterator[Structure]:
     """The structures of a sweep, in the order of their configurations.
 
     Raises:
-        UsageError: a name is no variable, or there are too many structures.
+        UsageError: a name is no variable, or has no value, or there are too many structures.
         ConvcalcError: the spec itself is broken.
     """
-    made = 0
-    for structure in _split({}, tuple(axes), build):
-        made += 1
-        if made > MAX_STRUCTURES:
-            raise UsageError(
-                f"more than {MAX_STRUCTURES:,} structures: variables that are no sizes, such as "
-                "depths and strides, need a network for each of their values",
-                hint="Give them fewer values.",
-            )
-        yield structure
+    return _split((), tuple(axes), build)
 
 
-def _split(fixed: dict[str, Any], axes: tuple[Axis, ...], build: Build) -> Iterator[Structure]:
-    apart = next((a for a in axes if not a.is_numeric), None)
+def _split(
+    fixed: tuple[Axis, ...], axes: tuple[Axis, ...], build: Build, copies: int = 1
+) -> Iterator[Structure]:
+    """The structures at one place of some axes, `fixed`, and all places of the others.
+
+    `copies` is how many places the fixed axes have together: no fewer than structures of that kind.
+    """
+    values = {name: value for a in fixed for name, value in a.at(0).items()}
+    apart = next((a for a in axes if not a.is_positive), None)
     if apart is None:
         try:
-            forms = build(_names(axes), fixed)
+            forms = build(_names(axes), values)
         except UsageError:
             raise
         except ConvcalcError as error:
             if isinstance(error, ShapeError) or not axes:
-                yield Structure(fixed, axes, None, (), str(error))
+                yield Structure((*fixed, *axes), None, (), str(error))
                 return
-            apart = _cause(fixed, axes, build)
+            apart = _cause(values, axes, build)
         else:
             apart = _hindrance(forms, axes)
             if apart is None:
-                yield _structure(fixed, axes, forms)
-                return
+                structure = _structure(fixed, axes, forms)
+                if not structure.divides:
+                    yield structure
+                    return
+                apart = min(axes, key=lambda a: a.size)
+    copies *= apart.size
+    if copies > MAX_STRUCTURES:
+        raise UsageError(
+            f"{copies:,} structures; {MAX_STRUCTURES:,} are the limit: variables that are no "
+            "sizes, such as depths and strides, or not positive, need a network for each value",
+            hint=f"Give {', '.join(apart.names)} fewer values.",
+        )
     others = tuple(a for a in axes if a is not apart)
     for index in range(apart.size):
-        yield from _split({**fixed, **apart.at(index)}, others, build)
+        yield from _split((*fixed, apart.part(slice(index, index + 1))), others, build, copies)
 
 
 def _names(axes: Sequence[Axis]) -> list[str]:
@@ -192,12 +295,12 @@ def _hindrance(forms: Forms, axes: Sequence[Axis]) -> Axis | None:
     return None
 
 
-def _cause(fixed: dict[str, Any], axes: Sequence[Axis], build: Build) -> Axis:
+def _cause(values: Mapping[str, Any], axes: Sequence[Axis], build: Build) -> Axis:
     """An axis that cannot be symbolic: one that fails alone, or else the shortest."""
     for a in axes:
         rest = {k: v for other in axes if other is not a for k, v in other.at(0).items()}
         try:
-            build(a.names, {**fixed, **rest})
+            build(a.names, {**values, **rest})
         except ShapeError:
             continue
         except ConvcalcError:
@@ -205,23 +308,14 @@ def _cause(fixed: dict[str, Any], axes: Sequence[Axis], build: Build) -> Axis:
     return min(axes, key=lambda a: a.size)
 
 
-def _structure(fixed: dict[str, Any], axes: tuple[Axis, ...], forms: Forms) -> Structure:
+def _structure(fixed: tuple[Axis, ...], axes: tuple[Axis, ...], forms: Forms) -> Structure:
     conditions = [(r.left, r.relation, r.right) for _, r in forms.requirements]
-    ranges = {
-        name: value_range(column)
-        for a in axes
-        for name, column in zip(a.names, a.columns, strict=True)
-    }
-    kernel, scales = ArrayCode(forms.sizes, conditions).kernel(ranges)
-    return Structure(fixed, axes, kernel, tuple(scales))
-
-
-def value_range(column: Sequence[Any]) -> Range:
-    """The range of some numbers, over their common denominator."""
-    if isinstance(column, range):
-        return Range(min(column[0], column[-1]), max(column[0], column[-1]))
-    array: Any = column
-    if hasattr(array, "dtype"):
-        return Range(int(array.min()), int(array.max()))
-    scale = math.lcm(*(value.denominator for value in column))
-    return Range(int(min(column) * scale), int(max(column) * scale), scale)
+    code = ArrayCode(forms.sizes, conditions)
+    missing = sorted(code.names.difference(_names(axes)))
+    if missing:
+        raise UsageError(
+            f"no value for {', '.join(missing)}", hint=f"For instance --set {missing[0]}=64."
+        )
+    ranges = {name: column.span for a in axes for name, column in a.items() if column.span}
+    kernel, scales = code.kernel(ranges)
+    return Structure((*fixed, *axes), kernel, tuple(scales))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcalc.analysis.conditions import Condition
-from convcalc.analysis.sweep.plan import Structure, value_range
+from convcalc.analysis.conditions import Condition, Ratio
+from convcalc.analysis.sweep.plan import Axis
 from convcalc.dim import divided
-from convcalc.fields import show
+from convcalc.program import Kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Columns = dict[str, Array]
 
-Part = tuple[slice, ...]
-_COMPARED = 32
-"""Points of a Pareto front that all rows are held against before any are sorted."""
+Grid = tuple[Axis, ...]
+_COMPARED = 4_096
+"""Pairs of rows that are compared at once."""
+_GOOD = 8
+"""Rows that all others are held against before they are sorted."""
+
+
+class Form(NamedTuple):
+    """What computes a structure: its kernel, None where it never fits, and the sizes' scales."""
+
+    kernel: Kernel | None
+    scales: tuple[int, ...]
 
 
 class Selection(NamedTuple):
@@ -38,6 +47,16 @@ class Selection(NamedTuple):
     top: int | None = None
     by: str = ""
 
+    @property
+    def chooses(self) -> bool:
+        """Whether what is kept of some rows depends on other rows."""
+        return bool(self.pareto) or self.top is not None
+
+    @property
+    def objectives(self) -> set[str]:
+        """The names that decide which rows are kept."""
+        return {name.removeprefix("-") for name in (*self.pareto, self.by) if name}
+
 
 class Rows(NamedTuple):
     """Some rows of a sweep, a column for each name, and how many configurations they are of."""
@@ -46,40 +65,41 @@ class Rows(NamedTuple):
     configurations: int
     legal: int
 
+    @property
+    def values(self) -> int:
+        """How many there are in all columns."""
+        return sum(map(len, self.columns.values()))
 
-def evaluate(structure: Structure, parts: Iterable[Part], selection: Selection) -> Rows:
-    """The rows of some parts of a structure's grid that may be kept in the end."""
-    found = [_evaluate_part(structure, part, selection) for part in parts]
-    return joined(found, selection)
+
+def evaluate(form: Form, grids: Iterable[Grid], selection: Selection) -> Rows:
+    """The rows of some grids of one structure that may be kept in the end."""
+    return joined([_evaluate_grid(form, grid, selection) for grid in grids], selection)
 
 
 def joined(rows: Sequence[Rows], selection: Selection) -> Rows:
     """Some rows after each other, those that cannot be kept left out."""
     import numpy
 
-    if len(rows) == 1:
-        columns = rows[0].columns
-    else:
-        columns = {
-            name: numpy.concatenate([r.columns[name] for r in rows]) for name in rows[0].columns
-        }
-    return Rows(
-        keep(columns, selection), sum(r.configurations for r in rows), sum(r.legal for r in rows)
-    )
+    columns = {name: numpy.concatenate([r.columns[name] for r in rows]) for name in rows[0].columns}
+    if selection.chooses:
+        some = best(columns, selection)
+        columns = {name: column[some] for name, column in columns.items()}
+    return Rows(columns, sum(r.configurations for r in rows), sum(r.legal for r in rows))
 
 
-def keep(columns: Columns, selection: Selection) -> Columns:
-    """The rows on the Pareto front, and of them the top."""
+def best(columns: Mapping[str, Array], selection: Selection) -> Array:
+    """The places of the rows on the Pareto front, and of them the top."""
+    import numpy
+
+    some = numpy.arange(len(next(iter(columns.values()))))
     if selection.pareto:
-        chosen = front([_signed(columns, name) for name in selection.pareto])
-        columns = {name: column[chosen] for name, column in columns.items()}
+        some = front([_signed(columns, name) for name in selection.pareto])
     if selection.top is not None:
-        chosen = largest(_signed(columns, selection.by), selection.top)
-        columns = {name: column[chosen] for name, column in columns.items()}
-    return columns
+        some = some[largest(_signed(columns, selection.by)[some], selection.top)]
+    return some
 
 
-def _signed(columns: Columns, name: str) -> Array:
+def _signed(columns: Mapping[str, Array], name: str) -> Array:
     return -columns[name[1:]] if name.startswith("-") else columns[name]
 
 
@@ -107,145 +127,156 @@ def _sorted(values: Array) -> Array:
 def front(objectives: Sequence[Array]) -> Array:
     """The places, in order, of the rows that no other is better than: as small, and smaller in one.
 
-    Equal rows are kept or left together.
+    Equal rows are kept or left together. Divide and conquer: Kung, Luccio, Preparata, On Finding
+    the Maxima of a Set of Vectors (1975).
     """
     import numpy
 
-    some = numpy.arange(len(objectives[0]))
-    if len(some) > 4 * _COMPARED:
-        some = some[~_beaten(objectives)]
+    some = numpy.flatnonzero(~_beaten(objectives))
     columns = [objective[some] for objective in objectives]
     order = numpy.lexsort(columns[::-1])
     columns = [column[order] for column in columns]
-    kept = _staircase(*columns) if len(columns) == 2 else _filtered(columns)
-    places: Array = numpy.sort(some[order[kept]])
+    first = numpy.ones(len(order), bool)  # of the equal rows
+    if len(order):
+        first[1:] = reduce(numpy.logical_or, [c[1:] != c[:-1] for c in columns])
+    on_front = _undominated([column[first] for column in columns])
+    places: Array = numpy.sort(some[order[on_front[numpy.cumsum(first) - 1]]])
     return places
 
 
 def _beaten(objectives: Sequence[Array]) -> Array:
-    """Whether each row is worse than one of a few good ones: quick, and never wrong."""
+    """Whether a row is worse than one of a few good ones: quick, and most are."""
     import numpy
 
-    # the best in each objective, and rows that are good in all of them
-    score = reduce(numpy.add, [_ranks(objective) for objective in objectives])
-    count = min(_COMPARED, len(score))
-    good = numpy.argpartition(score, count - 1)[:count]
-    good = numpy.append(good, [numpy.argmin(objective) for objective in objectives])
-    beaten = numpy.zeros(len(score), bool)
-    for row in good:
-        as_good = reduce(numpy.logical_and, [o[row] <= o for o in objectives])
-        beaten |= as_good & reduce(numpy.logical_or, [o[row] < o for o in objectives])
+    beaten = numpy.zeros(len(objectives[0]), bool)
+    if len(beaten) < _COMPARED or any(o.dtype == object for o in objectives):
+        return beaten
+    numbers = [objective.astype(float) for objective in objectives]
+    score = reduce(numpy.add, [(n - n.min()) / (numpy.ptp(n) or 1) for n in numbers])
+    for row in numpy.argpartition(score, _GOOD)[:_GOOD]:
+        no_better = reduce(numpy.logical_and, [o >= o[row] for o in objectives])
+        beaten |= no_better & reduce(numpy.logical_or, [o > o[row] for o in objectives])
     return beaten
 
 
-def _ranks(objective: Array) -> Array:
-    """About how large each value is among all."""
+def _undominated(columns: Sequence[Array]) -> Array:
+    """Which rows, sorted and all different, have no other that is nowhere larger."""
     import numpy
 
-    low, high = objective.min(), objective.max()
-    ranks: Array = numpy.asarray(objective - low, float) / max(1.0, float(high - low))
-    return ranks
-
-
-def _staircase(first: Array, second: Array) -> Array:
-    """Which of the rows, sorted, are on the front of two objectives."""
-    import numpy
-
-    least = numpy.minimum.accumulate(second)
-    starts = numpy.flatnonzero(numpy.append([True], first[1:] != first[:-1]))
-    group = numpy.cumsum(numpy.append([True], first[1:] != first[:-1])) - 1
-    best = second[starts][group]  # of rows with the same first objective
-    kept = second == best
-    inside = starts[group] > 0
-    before = least[numpy.maximum(starts[group] - 1, 0)]
-    on_front: Array = kept & ~(inside & (before <= second))
-    return on_front
-
-
-def _filtered(columns: Sequence[Array]) -> Array:
-    """Which of the rows, sorted, are on the front of any number of objectives."""
-    import numpy
-
-    waiting = numpy.arange(len(columns[0]))
-    kept = numpy.zeros(len(waiting), bool)
-    while len(waiting):
-        # the first in order is worse than none that is left
-        best = [column[waiting[0]] for column in columns]
-        rest = [column[waiting] for column in columns]
-        equal = reduce(numpy.logical_and, [c == b for c, b in zip(rest, best, strict=True)])
-        worse = reduce(numpy.logical_and, [c >= b for c, b in zip(rest, best, strict=True)])
-        kept[waiting[equal]] = True
-        waiting = waiting[~worse]
+    count = len(columns[0])
+    kept = numpy.ones(count, bool)
+    if len(columns) == 1:
+        kept[1:] = False
+    elif len(columns) == 2:
+        least = numpy.minimum.accumulate(columns[1])
+        kept[1:] = columns[1][1:] < least[:-1]
+    elif count**2 <= _COMPARED:
+        kept = _pairs(columns, columns).sum(axis=0) == 1  # itself
+    else:
+        # only rows before it can dominate a row, and these are nowhere larger in the first column
+        half = count // 2
+        kept[:half] = _undominated([column[:half] for column in columns])
+        kept[half:] = _undominated([column[half:] for column in columns])
+        before, after = numpy.flatnonzero(kept[:half]), half + numpy.flatnonzero(kept[half:])
+        rest = columns[1:]
+        kept[after] = ~_dominated([c[before] for c in rest], [c[after] for c in rest])
     return kept
+
+
+def _dominated(some: Sequence[Array], others: Sequence[Array]) -> Array:
+    """For which of the other rows one of some rows is nowhere larger."""
+    import numpy
+
+    found = numpy.zeros(len(others[0]), bool)
+    if not len(some[0]) or not len(found):
+        return found
+    if len(some) == 2:
+        order = numpy.lexsort(some[::-1])
+        least = numpy.minimum.accumulate(some[1][order])
+        up_to = numpy.searchsorted(some[0][order], others[0], "right")
+        found |= (up_to > 0) & (least[numpy.maximum(up_to, 1) - 1] <= others[1])
+    elif len(some[0]) * len(found) <= _COMPARED:
+        found |= _pairs(some, others).any(axis=0)
+    else:
+        middle = numpy.sort(numpy.concatenate([some[0], others[0]]))[
+            (len(some[0]) + len(found)) // 2
+        ]
+        low, low_others = some[0] < middle, others[0] < middle
+        high, high_others = some[0] > middle, others[0] > middle
+
+        def compare(a: Array, b: Array, start: int) -> None:
+            """Rows of which the columns before `start` say nothing any more."""
+            found[b] |= _dominated([c[a] for c in some[start:]], [c[b] for c in others[start:]])
+
+        compare(low, low_others, 0)
+        compare(high, high_others, 0)
+        compare(~high, ~low_others, 1)
+    return found
+
+
+def _pairs(some: Sequence[Array], others: Sequence[Array]) -> Array:
+    """Whether each of some rows is nowhere larger than each of the others."""
+    import numpy
+
+    pairs = [a[:, None] <= b for a, b in zip(some, others, strict=True)]
+    whole: Array = reduce(numpy.logical_and, pairs).astype(bool)
+    return whole
 
 
 # -- evaluation -----------------------------------------------------------------------------------
 
 
-def _evaluate_part(structure: Structure, part: Part, selection: Selection) -> Rows:
+def _evaluate_grid(form: Form, grid: Grid, selection: Selection) -> Rows:
     import numpy
 
-    shape = tuple(s.stop - s.start for s in part)
-    total = int(numpy.prod(shape, dtype=object)) if shape else 1
-    if structure.kernel is None:
-        return Rows(_empty(selection), total, 0)
-    inputs, shown, compared = _axis_values(structure, part)
-    results = structure.kernel.block(inputs)
+    shape = tuple(a.size for a in grid)
+    total = math.prod(shape)
+    if form.kernel is None:
+        return Rows(_no_rows(grid, selection), total, 0)
+    places = {name: (i, column) for i, a in enumerate(grid) for name, column in a.items()}
+
+    def along_axis(name: str, values: Array) -> Array:
+        i, _ = places[name]
+        return values.reshape([-1 if j == i else 1 for j in range(len(shape))])
+
+    inputs = {name: along_axis(name, places[name][1].whole()) for name, _ in form.kernel.inputs}
+    results = form.kernel.block(inputs)
     sizes = [
-        divided(_whole(value), scale)
-        for value, scale in zip(results, structure.scales, strict=False)
+        divided(_whole(value), scale) for value, scale in zip(results, form.scales, strict=False)
     ]
     kept = numpy.ones(shape, bool)
     for holds in results[len(sizes) :]:
         kept &= holds
     legal = int(kept.sum())
     quantities = dict(zip(selection.quantities, sizes, strict=True))
-    if selection.where is not None:
-        values = {**structure.fixed, **compared, **quantities}
-        kept &= selection.where.holds({name: values[name] for name in selection.where.names})
-    every = bool(kept.all())
-    columns = {}
-    for name in (*selection.variables, *selection.quantities):
-        if name in structure.fixed:
-            column = _of_fixed(structure.fixed[name], shape)
-        else:
-            column = numpy.broadcast_to(
-                quantities[name] if name in quantities else shown[name], shape
-            )
-        columns[name] = column.ravel() if every else column[kept]
-    return Rows(keep(columns, selection), total, legal)
 
+    def flat(values: Array) -> Array:
+        whole = numpy.broadcast_to(values, shape)
+        return whole.ravel() if every else whole[kept]
 
-def _axis_values(structure: Structure, part: Part) -> tuple[Columns, Columns, dict[str, Any]]:
-    """The values of a part along each axis: as the kernel takes them, as shown, and as compared."""
-    import numpy
-
-    inputs, shown, compared = {}, {}, {}
-    for i, (axis, along) in enumerate(zip(structure.axes, part, strict=True)):
-        place = tuple(-1 if j == i else 1 for j in range(len(part)))
-        for name, column in zip(axis.names, axis.columns, strict=True):
-            values: Any = column[along]
-            scale = value_range(column).scale
-            whole: Any
-            if isinstance(values, range):
-                whole = numpy.arange(values.start, values.stop, values.step)
-            elif hasattr(values, "dtype"):
-                whole = values
+    every = legal == total
+    if selection.where is not None and legal:
+        compared: dict[str, Any] = {}
+        for name in selection.where.names:
+            if name in quantities:
+                compared[name] = flat(quantities[name])
+            elif (column := places[name][1]).span is None:
+                compared[name] = column.at(0)
             else:
-                whole = numpy.array([int(v * scale) for v in values], _type(values, scale))
-            inputs[name] = whole.reshape(place)
-            compared[name] = inputs[name]
-            shown[name] = inputs[name]
-            if scale > 1:
-                shown[name] = numpy.array([float(v) for v in values]).reshape(place)
-                compared[name] = numpy.array(
-                    [Fraction(v) for v in values], object
-                ).reshape(place)  # fmt: skip
-    return inputs, shown, compared
-
-
-def _type(values: Sequence[Any], scale: int) -> Any:
-    return "int64" if max(values) * scale < 2**63 else object
+                compared[name] = Ratio(flat(along_axis(name, column.whole())), column.span.scale)
+        kept[kept] = selection.where.holds(compared)
+        every = bool(kept.all())
+    columns = {
+        name: quantities[name] if name in quantities else along_axis(name, places[name][1].shown())
+        for name in (*selection.variables, *selection.quantities)
+    }
+    if selection.chooses:
+        some = best({name: flat(columns[name]) for name in selection.objectives}, selection)
+        at = numpy.unravel_index(numpy.flatnonzero(kept)[some], shape)
+        chosen = {name: numpy.broadcast_to(c, shape)[at] for name, c in columns.items()}
+    else:
+        chosen = {name: flat(c) for name, c in columns.items()}
+    return Rows(chosen, total, legal)
 
 
 def _whole(value: Any) -> Any:
@@ -256,20 +287,12 @@ def _whole(value: Any) -> Any:
     return value.copy() if value.dtype == object else value.astype("int64")
 
 
-def _of_fixed(value: Any, shape: tuple[int, ...]) -> Array:
-    """A column of one value; what is no number is shown as it is written."""
+def _no_rows(grid: Grid, selection: Selection) -> Columns:
     import numpy
 
-    if isinstance(value, Fraction):
-        return numpy.full(shape, float(value))
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-        return numpy.full(shape, value)
-    column = numpy.empty(shape, object)
-    column[...] = show(value).strip("'") if not isinstance(value, int) else value
-    return column
-
-
-def _empty(selection: Selection) -> Columns:
-    import numpy
-
-    return {name: numpy.empty(0, "int64") for name in (*selection.variables, *selection.quantities)}
+    none = slice(0, 0)
+    columns = {name: column.part(none).shown() for a in grid for name, column in a.items()}
+    return {
+        **{name: columns[name] for name in selection.variables},
+        **{name: numpy.empty(0, "int64") for name in selection.quantities},
+    }

@@ -15,28 +15,30 @@ from convcalc.analysis.sweep.plan import (
     count,
     structures,
 )
-from convcalc.analysis.sweep.rows import Part, Rows, Selection, evaluate, joined
+from convcalc.analysis.sweep.rows import Form, Grid, Rows, Selection, evaluate, joined
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.program import blocks
 
 Progress = Callable[[int, int], None]
 """Called with the number of configurations that are done, and of all."""
 
-_PARTS = 32
+MAX_VALUES = 100_000_000
+"""That are kept in memory."""
+_GRIDS = 32
 """Of a task: a million configurations, enough to be worth sending."""
 _TASKS_PER_CORE = 4
 
 
 class Task(NamedTuple):
-    """A piece of work that can be done anywhere: some parts of one structure's grid."""
+    """A piece of work that can be done anywhere: some grids of one structure."""
 
-    structure: Structure
-    parts: list[Part]
+    form: Form
+    grids: list[Grid]
     selection: Selection
 
     def run(self) -> Rows:
         """The rows that may be kept."""
-        return evaluate(self.structure, self.parts, self.selection)
+        return evaluate(self.form, self.grids, self.selection)
 
 
 def sweep(
@@ -55,10 +57,12 @@ def sweep(
     fit are added to `misfits`.
 
     Raises:
-        UsageError: there are too many configurations, or a name is no variable.
+        UsageError: there are too many configurations, a name is no variable or has no value, an
+            objective is no number, or more rows are kept than memory should hold.
         ConvcalcError: the scheduler cannot be reached.
     """
     check_count(axes, limit)
+    _check_objectives(axes, selection)
     tasks = _tasks(structures(axes, build), selection, misfits)
     found = map(Task.run, tasks) if scheduler is None else _on_cluster(tasks, scheduler)
     total, done = count(axes), 0
@@ -71,8 +75,33 @@ def sweep(
             yield rows
         else:
             waiting = rows if waiting is None else joined([waiting, rows], selection)
+            check_memory(waiting.values)
     if waiting is not None:
         yield waiting
+
+
+def check_memory(values: int) -> None:
+    """Raise if more values are kept in memory than is reasonable.
+
+    Raises:
+        UsageError: with the ways out.
+    """
+    if values > MAX_VALUES:
+        raise UsageError(
+            f"more than {MAX_VALUES:,} values to keep in memory",
+            hint="Keep fewer rows, with --where, --pareto or --top, or write them to a .csv or "
+            ".parquet file.",
+        )
+
+
+def _check_objectives(axes: Sequence[Axis], selection: Selection) -> None:
+    words = {name for a in axes for name, column in a.items() if column.span is None}
+    for name in (*selection.pareto, selection.by):
+        if name.removeprefix("-") in words:
+            raise UsageError(
+                f"{name.removeprefix('-')} has values that are no numbers: it can neither be on a "
+                "Pareto front nor be what --top goes by"
+            )
 
 
 def _tasks(
@@ -81,9 +110,19 @@ def _tasks(
     for structure in found:
         if structure.misfit and misfits is not None:
             misfits.append(structure.misfit)
-        parts = blocks(structure.shape)
-        while some := list(islice(parts, _PARTS)):
-            yield Task(structure, some, selection)
+        form = Form(structure.kernel, structure.scales)
+        grids = _grids(structure)
+        while some := list(islice(grids, _GRIDS)):
+            yield Task(form, some, selection)
+
+
+def _grids(structure: Structure) -> Iterator[Grid]:
+    """The grid of a structure in parts, in order."""
+    if structure.kernel is None:
+        yield structure.axes
+        return
+    for part in blocks(tuple(a.size for a in structure.axes)):
+        yield tuple(a.part(along) for a, along in zip(structure.axes, part, strict=True))
 
 
 def _on_cluster(tasks: Iterable[Task], address: str) -> Iterator[Rows]:
