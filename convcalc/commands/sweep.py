@@ -175,7 +175,7 @@ def parse_axis(setting: str) -> Axis:
     if len(items) == 1 and isinstance(found := _values(items[0], setting), range):
         return axis(names, found)
     parts = [_values(item, setting) for item in items]
-    _check_listed(sum(axis(names, part).size for part in parts), setting)
+    _check_listed(sum(axis(names[0], part).size for part in parts), setting)
     values = list(chain.from_iterable(parts))
     return axis(names, values if len(names) == 1 else [(value,) * len(names) for value in values])
 

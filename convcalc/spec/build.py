@@ -222,6 +222,7 @@ class _Builder:
         self.terms = 0
         self.root = Module("network", None, None, "", None)
         self.graph = Graph(self.root, [], spec.title)
+        self.graph.decisions = bindings.decided  # also of one that cannot be built
         self.nodes = self.graph.nodes
         self.failed: Module | None = None
 
@@ -245,7 +246,6 @@ class _Builder:
             error.partial = self.graph
             raise
         self.root.name_children()
-        self.graph.decisions = self.bindings.decided
         if self.graph.decisions:
             told = [
                 as_equation(d, "=" if zero else "≠") for d, zero in self.graph.decisions.items()

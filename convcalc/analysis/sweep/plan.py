@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.closed_form import Forms
-from convcalc.dim import ArrayCode, Range, exact_number
+from convcalc.dim import ArrayCode, Dim, Range, exact_number
 from convcalc.errors import ConvcalcError, ShapeError, UsageError, shorten
 from convcalc.program import Kernel
 
@@ -255,12 +255,18 @@ def _split(
         except UsageError:
             raise
         except ConvcalcError as error:
-            if isinstance(error, ShapeError) or not axes:
+            decisions = error.partial.decisions if error.partial is not None else {}
+            apart = _deciding(decisions, axes)
+            if apart is None and _is_certain(error, values, axes, build):
                 yield Structure((*fixed, *axes), None, (), str(error))
                 return
-            apart = _cause(values, axes, build)
+            apart = apart or _cause(values, axes, build)
         else:
-            apart = _hindrance(forms, axes)
+            apart = _deciding(forms.decisions, axes) or next(
+                # fractions of a variable that is a size itself
+                (a for a in axes if a.fractions - forms.multipliers),
+                None,
+            )
             if apart is None:
                 structure = _structure(fixed, axes, forms)
                 if not structure.divides:
@@ -283,16 +289,24 @@ def _names(axes: Sequence[Axis]) -> list[str]:
     return [name for a in axes for name in a.names]
 
 
-def _hindrance(forms: Forms, axes: Sequence[Axis]) -> Axis | None:
-    """An axis that needs a structure for each value although the network could be built.
+def _deciding(decisions: Iterable[Dim], axes: Sequence[Axis]) -> Axis | None:
+    """An axis on which it depends which sizes are equal, and so the structure."""
+    deciding = {name for difference in decisions for name in difference.symbols}
+    return next((a for a in axes if deciding & {*a.names}), None)
 
-    It has fractions for a variable that is a size itself, or decides which sizes are equal.
-    """
-    deciding = {name for difference in forms.decisions for name in difference.symbols}
-    for a in axes:
-        if a.fractions - forms.multipliers or deciding & {*a.names}:
-            return a
-    return None
+
+def _is_certain(
+    error: ConvcalcError, values: Mapping[str, Any], axes: Sequence[Axis], build: Build
+) -> bool:
+    """Whether an error comes at all values, and not because some have no number."""
+    if isinstance(error, ShapeError) or not axes:
+        return True
+    first = {name: value for a in axes for name, value in a.at(0).items()}
+    try:
+        build((), {**values, **first})
+    except ConvcalcError as other:
+        return str(other) == str(error)
+    return False
 
 
 def _cause(values: Mapping[str, Any], axes: Sequence[Axis], build: Build) -> Axis:

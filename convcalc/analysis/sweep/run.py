@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from convcalc import __version__
 from convcalc.analysis.sweep.plan import (
     Axis,
     Build,
@@ -16,7 +18,7 @@ from convcalc.analysis.sweep.plan import (
     structures,
 )
 from convcalc.analysis.sweep.rows import Form, Grid, Rows, Selection, evaluate, joined
-from convcalc.errors import ConvcalcError, UsageError
+from convcalc.errors import ConvcalcError, UsageError, shorten
 from convcalc.program import blocks
 
 Progress = Callable[[int, int], None]
@@ -27,6 +29,8 @@ MAX_VALUES = 100_000_000
 _GRIDS = 32
 """Of a task: a million configurations, enough to be worth sending."""
 _TASKS_PER_CORE = 4
+_TIMEOUT = 5
+"""Seconds to reach a scheduler."""
 
 
 class Task(NamedTuple):
@@ -130,29 +134,73 @@ def _on_cluster(tasks: Iterable[Task], address: str) -> Iterator[Rows]:
 
     A task whose worker dies is run again by the scheduler; it gives the same rows anywhere.
     """
+    client = _client(address)
+    try:
+        cores = _checked_cores(client, address)
+        waiting: deque[Any] = deque()
+        for task in tasks:
+            waiting.append(client.submit(Task.run, task, pure=False))
+            if len(waiting) >= _TASKS_PER_CORE * cores:
+                yield _result(waiting.popleft())
+        while waiting:
+            yield _result(waiting.popleft())
+    finally:
+        client.close()
+
+
+def _client(address: str) -> Any:
+    """A client of a Dask scheduler.
+
+    Raises:
+        UsageError: Dask is not installed.
+        ConvcalcError: there is no scheduler at the address.
+    """
     try:
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port, parse_address
     except ImportError:
         raise UsageError(
             "--scheduler needs Dask", hint="pip install 'convcalc[distributed]'"
         ) from None
     try:
-        client: Any = Client(address, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, TimeoutError) as error:
+        scheme, _ = parse_address(address)
+        if scheme != "inproc":
+            place = get_address_host_port(address)
+            if scheme == "tcp":
+                # Dask would try again and again, or wait for ever for a server of another kind
+                with socket.create_connection(place, _TIMEOUT) as probe:
+                    probe.recv(1)
+        return Client(address, timeout=_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
+    except Exception as error:  # another server may answer anything
         raise ConvcalcError(
-            f"no Dask scheduler at {address}: {error}",
+            f"no Dask scheduler at {shorten(address)}: {shorten(str(error), 200)}",
             hint="Its address is what `dask scheduler` prints, as tcp://10.0.0.1:8786.",
         ) from None
+
+
+def _checked_cores(client: Any, address: str) -> int:
+    """The cores of a cluster, all of whose workers have this version of convcalc."""
+    cores = sum(client.ncores().values())
+    if not cores:
+        raise ConvcalcError(
+            f"the Dask scheduler at {address} has no workers", hint=f"dask worker {address}"
+        )
+    for worker, found in client.get_versions(packages=["convcalc"])["workers"].items():
+        version = found["packages"].get("convcalc")
+        if version != __version__:
+            has = f"convcalc {version}" if version else "no convcalc"
+            raise ConvcalcError(
+                f"the Dask worker at {worker} has {has}, and here is {__version__}",
+                hint=f"On all workers, pip install convcalc=={__version__}",
+            )
+    return int(cores)
+
+
+def _result(future: Any) -> Rows:
     try:
-        cores = sum(client.ncores().values())
-        if not cores:
-            raise ConvcalcError(f"the Dask scheduler at {address} has no workers")
-        waiting: deque[Any] = deque()
-        for task in tasks:
-            waiting.append(client.submit(Task.run, task, pure=False))
-            if len(waiting) >= _TASKS_PER_CORE * cores:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        client.close()
+        return future.result()  # type: ignore[no-any-return]
+    except ConvcalcError:
+        raise
+    except Exception as error:
+        fact = f"{type(error).__name__}: {error}"
+        raise ConvcalcError(f"the Dask cluster failed: {shorten(fact, 500)}") from None
