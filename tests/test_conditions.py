@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import convcalc
-from convcalc.analysis.conditions import ALIASES, UNITS, Condition, amount
+from convcalc.analysis.conditions import ALIASES, UNITS, Condition, Ratio, amount
 from convcalc.analysis.quantities import TOTALS
 from convcalc.errors import UsageError
 
@@ -122,6 +122,38 @@ def test_arrays_are_compared_as_their_elements(
         assert numpy.broadcast_to(found, len(rows)).tolist() == expected
 
 
+@settings(max_examples=200)
+@given(
+    CONDITIONS,
+    st.lists(st.tuples(*[NUMBERS] * 3), min_size=1, max_size=4),
+    st.tuples(*[st.integers(1, 12)] * 3),
+    st.booleans(),
+)
+def test_arrays_of_fractions_are_compared_as_their_elements(
+    text: str, rows: list[tuple[int, int, int]], scales: tuple[int, int, int], as_ratio: bool
+) -> None:
+    """As arrays of Fractions, or of integers over a number."""
+    condition = parse(text)
+    assume(condition.names)
+    columns = dict(zip(NAMES, zip(*rows, strict=True), strict=True))
+    arrays: dict[str, Any] = {}
+    for (name, column), scale in zip(columns.items(), scales, strict=True):
+        kind = "int64" if all(abs(value) < 2**63 for value in column) else object
+        arrays[name] = (
+            Ratio(numpy.array(column, kind), scale)
+            if as_ratio
+            else numpy.array([Fraction(value, scale) for value in column], object)
+        )
+    try:
+        expected = [
+            condition.holds({n: Fraction(v, s) for n, v, s in zip(NAMES, row, scales, strict=True)})
+            for row in rows
+        ]
+    except convcalc.ConvcalcError:
+        assume(False)
+    assert numpy.broadcast_to(condition.holds(arrays), len(rows)).tolist() == expected
+
+
 def test_products_of_arrays_do_not_overflow() -> None:
     near = numpy.array([2**62, 2**32, 7])
     assert parse("H*4 > 5").holds({"H": near}).tolist() == [True, True, True]
@@ -130,6 +162,8 @@ def test_products_of_arrays_do_not_overflow() -> None:
     assert parse("H/3 > W/5").holds({"H": near, "W": near}).tolist() == [True, True, True]
     assert parse("H < 1e30").holds({"H": near.astype("uint64")}).all()
     assert parse("H // 1e30 == 0 and H % 1e30 == H").holds({"H": near}).all()
+    assert parse("1e30 % H < H and 1e30 // H > 1e9").holds({"H": near}).all()
+    assert parse("H < 9223372036854775808").holds({"H": near}).all()
 
 
 # -- reading ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from convcalc.analysis.sweep.rows import Rows
+from convcalc.analysis.sweep.rows import Rows, joined
 from convcalc.analysis.sweep.run import MAX_VALUES, check_memory
 from convcalc.errors import OutputError, UsageError
 from convcalc.report.output import replacing
@@ -114,19 +114,14 @@ def collected(found: Iterable[Rows], misfits: list[str]) -> Sweep:
     Raises:
         UsageError: they are too many.
     """
-    import numpy
-
     chunks: list[Rows] = []
     values = 0
     for rows in found:
         chunks.append(rows)
         values += rows.values
         check_memory(values)
-    names = list(chunks[0].columns)
-    columns = {n: numpy.concatenate([c.columns[n] for c in chunks]) for n in names}
-    return Sweep(
-        columns, sum(c.configurations for c in chunks), sum(c.legal for c in chunks), misfits
-    )
+    whole = joined(chunks)
+    return Sweep(whole.columns, whole.configurations, whole.legal, misfits)
 
 
 # -- files ------------------------------------------------------------------------------------

@@ -76,12 +76,14 @@ def evaluate(form: Form, grids: Iterable[Grid], selection: Selection) -> Rows:
     return joined([_evaluate_grid(form, grid, selection) for grid in grids], selection)
 
 
-def joined(rows: Sequence[Rows], selection: Selection) -> Rows:
-    """Some rows after each other, those that cannot be kept left out."""
+def joined(rows: Sequence[Rows], selection: Selection | None = None) -> Rows:
+    """Some rows after each other; with a selection, without those that cannot be kept."""
     import numpy
 
-    columns = {name: numpy.concatenate([r.columns[name] for r in rows]) for name in rows[0].columns}
-    if selection.chooses:
+    columns = rows[0].columns
+    if len(rows) > 1:
+        columns = {name: numpy.concatenate([r.columns[name] for r in rows]) for name in columns}
+    if selection is not None and selection.chooses:
         some = best(columns, selection)
         columns = {name: column[some] for name, column in columns.items()}
     return Rows(columns, sum(r.configurations for r in rows), sum(r.legal for r in rows))
@@ -252,7 +254,7 @@ def _evaluate_grid(form: Form, grid: Grid, selection: Selection) -> Rows:
 
     def flat(values: Array) -> Array:
         whole = numpy.broadcast_to(values, shape)
-        return whole.ravel() if every else whole[kept]
+        return whole.flatten() if every else whole[kept]
 
     every = legal == total
     if selection.where is not None and legal:
