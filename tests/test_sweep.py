@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 
 import convcalc
 from convcalc.__main__ import main
+from convcalc.analysis.sweep import rows as rows_module
 from convcalc.analysis.sweep import run
 from convcalc.analysis.sweep.plan import axis
 from convcalc.analysis.sweep.rows import front, largest
@@ -294,13 +295,15 @@ def test_a_division_by_zero_is_left_out() -> None:
 
 def test_a_structure_that_fits_for_equal_sizes_only() -> None:
     net = convcalc.loads(
-        "input: [c, H, 1]\nvariables: {c: 8, H: 1, x: 1}\nlayers:\n"
-        "  - {max_pool: 2, when: c != 8}\n  - {conv: {out_channels: c + x, kernel: 1}, when: H < 5}"
+        "input: [c, 1, 1]\nvariables: {c: 8, d: 8, x: 1}\nlayers:\n"
+        "  - {max_pool: 2, when: in_channels != d}\n  - conv: {out_channels: d + x, kernel: 1}"
     )
-    grid: dict[Any, list[Any]] = {"H": [1, 2, 7], "x": [1, 2], "c": [7, 8, 9]}
+    grid: dict[Any, list[Any]] = {"x": [1, 2], "c": [1, 7, 8], "d": [7, 8, 9]}
     found = net.sweep(grid, of=OF)
     assert in_order(found.to_dicts()) == in_order(reference(net, grid, OF))
     assert found.legal == 4
+    found = net.sweep({"x": range(1, 50), "d": 8, "c": range(1, 100)})
+    assert (set(found["c"]), found.legal) == ({8}, 49)
 
 
 def test_what_is_wrong_whatever_the_sizes_is_found_at_once() -> None:
@@ -338,8 +341,14 @@ def not_beaten(columns: list[list[int]]) -> list[int]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(1, 4), st.integers(0, 12), st.integers(0, 300), st.booleans(), st.integers())
-def test_fronts(objectives: int, most: int, count: int, large: bool, seed: int) -> None:
+@given(
+    st.integers(1, 5), st.integers(0, 12), st.integers(0, 200), st.booleans(), st.integers(),
+    st.sampled_from([1, 9, 4_096]),
+)  # fmt: skip
+def test_fronts(
+    objectives: int, most: int, count: int, large: bool, seed: int, compared: int
+) -> None:
+    """Also where few rows are compared at once, as of many rows."""
     rng = random.Random(seed)
     columns = [[rng.randint(-most, most) for _ in range(count)] for _ in range(objectives)]
     if large:
@@ -348,7 +357,9 @@ def test_fronts(objectives: int, most: int, count: int, large: bool, seed: int) 
         columns[-1] = [-value for value in columns[0]]
     arrays = [np.array(c, object if max(map(abs, c), default=0) > 2**63 else "int64")
               for c in columns]  # fmt: skip
-    assert front(arrays).tolist() == not_beaten(columns)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows_module, "_COMPARED", compared)
+        assert front(arrays).tolist() == not_beaten(columns)
 
 
 def test_large_fronts_of_which_all_or_few_stay() -> None:
@@ -703,7 +714,7 @@ GRIDS: list[dict[Any, Any]] = [
     {"H": range(20, 60), "W": [20, 33]},
     {"width": [Fraction(1, 8), 1, Fraction(1, 3)], "act": ["relu", "tanh"]},
     {"depths": ["[9, 9]", "[1, 1]", "[2, 1]"], "H": [24, 30]},
-    {"H": [2**60, 2**61], "W": [2**60]},
+    {"act": ["hardly", "relu"], "N": [2**59, 2**60]},
     {"H": [1, 2]},
 ]
 
@@ -765,7 +776,7 @@ def test_parquet_of_numbers_that_outgrow_64_bits(tmp_path: Path) -> None:
     assert read_parquet(tmp_path / "a.parquet")["macs"] == list(map(str, found["macs"]))
     (tmp_path / "a.parquet").unlink()
 
-    def save(suffix: str) -> None:
+    def save(suffix: str, rows: Any = rows) -> None:
         with writer(str(tmp_path / f"a{suffix}")) as file:
             for part in net.sweep_rows([axis(("act", "N"), rows)], of="macs"):
                 file.write(part.columns)
@@ -773,6 +784,8 @@ def test_parquet_of_numbers_that_outgrow_64_bits(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"larger ones or words\. A \.csv file takes them all"):
         save(".parquet")
     assert list(tmp_path.iterdir()) == []
+    save(".parquet", [("hardly", 1), rows[1]])  # no rows decide no types
+    assert read_parquet(tmp_path / "a.parquet")["macs"] == [str(found["macs"][1])]
     save(".csv")
     assert read_csv(tmp_path / "a.csv")["macs"] == list(map(str, found["macs"]))
 

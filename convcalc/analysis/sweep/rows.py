@@ -151,7 +151,7 @@ def _beaten(objectives: Sequence[Array]) -> Array:
     import numpy
 
     beaten = numpy.zeros(len(objectives[0]), bool)
-    if len(beaten) < _COMPARED or any(o.dtype == object for o in objectives):
+    if len(beaten) < 100 * _GOOD or any(o.dtype == object for o in objectives):
         return beaten
     numbers = [objective.astype(float) for objective in objectives]
     score = reduce(numpy.add, [(n - n.min()) / (numpy.ptp(n) or 1) for n in numbers])
