@@ -956,13 +956,13 @@ def _beats(a: Value, b: Value, function: str) -> bool:
     return at_least(a, b) is True if function == "max" else at_least(b, a) is True
 
 
-def _lowest(value: Dim) -> Rational | None:
+def _lowest(value: Value) -> Rational | None:
     """A number that the value is never below, None if none is found."""
     relaxed: Value | None = value
     while relaxed is not None:
         low = _sum_of_lowest(relaxed)
         if low is not None:
-            return math.ceil(low) if value.is_whole else low
+            return math.ceil(low) if is_whole(value) else low
         relaxed = _with_lines(relaxed)
     return None
 
@@ -1033,10 +1033,11 @@ def check_values(value: Size, values: Mapping[str, Any]) -> None:
     """Raise unless the values are whole, of multipliers numbers at least."""
     multipliers = value.multipliers if isinstance(value, Dim) else ()
     for name, given in values.items():
-        if name in multipliers and isinstance(given, (int, Fraction, Dim)):
-            continue
-        if isinstance(given, (int, Dim)) and is_whole(given):
-            continue
+        if not isinstance(given, bool):
+            if name in multipliers and isinstance(given, (int, Fraction, Dim)):
+                continue
+            if isinstance(given, (int, Dim)) and is_whole(given):
+                continue
         raise ConvcalcError(
             f"{name}: a {'number' if name in multipliers else 'whole number'} is due, not {given}"
         )
@@ -1178,7 +1179,8 @@ def measured(
     """Numbers and arrays as arrays of whole numbers, and the range of each.
 
     Raises:
-        ConvcalcError: an array does not hold whole numbers, or of a multiplier any numbers.
+        ConvcalcError: an array does not hold whole numbers, or of a multiplier any numbers; or
+            the arrays do not broadcast.
     """
     import numpy
 
@@ -1190,6 +1192,11 @@ def measured(
         array, scale = whole_array(name, numpy.asarray(value), name in multipliers)
         low, high = (int(array.min()), int(array.max())) if array.size else (1, 1)
         arrays[name], ranges[name] = array, Range(low, high, scale)
+    try:
+        numpy.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items() if array.shape)
+        raise ConvcalcError(f"arrays whose shapes do not broadcast: {shapes}") from None
     return arrays, ranges
 
 
@@ -1205,7 +1212,7 @@ def whole_array(name: str, array: Any, multiplier: bool) -> tuple[Any, int]:
         import numpy
 
         numbers = list(map(exact_number, array.flat))
-        if all(isinstance(n, int) or (multiplier and isinstance(n, Fraction)) for n in numbers):
+        if all(type(n) is int or (multiplier and isinstance(n, Fraction)) for n in numbers):
             scale = math.lcm(*(n.denominator for n in numbers))
             if array.dtype.kind == "O" or multiplier:
                 whole = numpy.array([int(n * scale) for n in numbers], dtype=object)

@@ -233,7 +233,7 @@ class Graph:
         """
         found = [n for n in self.nodes if n.path == path or n.path.startswith(f"{path}.")]
         if not found:
-            modules = {m.path for node in self.nodes for m in node.scope.ancestors()}
+            modules = {m.path for node in self.nodes for m in node.scope.ancestors() if m.parent}
             known = [*(node.path for node in self.nodes), *sorted(modules)]
             raise UsageError(
                 f"no layer or module '{shorten(path)}'", hint=did_you_mean(path, known)

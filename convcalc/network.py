@@ -128,10 +128,10 @@ class Network:
         found = seen_by(self.graph, nodes[layer], tuple(unit))
         return {source.path: ranges for source, ranges in found.items()}
 
-    def _input_names(self) -> list[str]:
+    def _input_names(self, overrides: Mapping[str, Any]) -> list[str]:
         """N, the names in the spec's `input:`, and the variables without a value."""
         given = {name for name, value in self.spec.variables.items() if value is not None}
-        unknown = [name for name in self.spec.variables if name not in given | {*self._overrides}]
+        unknown = [name for name in self.spec.variables if name not in given | {*overrides}]
         return list(dict.fromkeys(["N", *self.spec.input_names, *unknown]))
 
     def _build(self, overrides: Mapping[str, Any]) -> Graph:
@@ -193,7 +193,7 @@ class Network:
             graph = self.graph
 
         def macs_formula() -> Formula:
-            free = [*self._input_names(), *names]
+            free = [*self._input_names(overrides), *names]
             return self.formula("macs", dict.fromkeys(free), overrides=overrides)
 
         return Report(
@@ -425,11 +425,11 @@ class Network:
         overrides: Mapping[str, Any] | None,
     ) -> Forms:
         """Closed forms of some sizes of the network, built with symbols."""
-        free = self._input_names() if symbols is None else _names(symbols)
+        values = dict(self._overrides if overrides is None else overrides)
+        free = self._input_names(values) if symbols is None else _names(symbols)
         for name in free:
             if name not in ("N", *self.spec.variables):
                 raise _unknown_symbol(name, self.spec)
-        values = dict(self._overrides if overrides is None else overrides)
 
         def made(decisions: Decisions, multipliers: Collection[str] | None = None) -> Forms:
             with collector_paused():

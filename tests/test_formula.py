@@ -241,6 +241,57 @@ def test_groups_of_all_channels_may_be_symbolic() -> None:
     assert net.formula("params").evaluate(C=5) == net.summarize(C=5).totals.params
 
 
+@pytest.mark.parametrize("count", [3, 40])
+def test_many_decisions(count: int) -> None:
+    widths = ", ".join(f"w{i}: {i + 1}" for i in range(count))
+    entry = "  - {{conv: {{out_channels: w{0}, kernel: 1}}, when: in_channels != w{0}}}\n"
+    layers = "".join(entry.format(i) for i in range(1, count))
+    text = f"input: [w0, 4]\nvariables: {{{widths}}}\nlayers:\n{layers}"
+    net = convcalc.loads(text)
+    names = [f"w{i}" for i in range(count)]
+    form = net.formula("macs", names)
+    rng = random.Random(count)
+    points = [{name: rng.randint(1, 3) for name in names} for _ in range(8)]
+    expected = [net.summarize(**point).totals.macs for point in points]
+    assert [form.evaluate(**point) for point in points] == expected
+    arrays = {name: np.array([point[name] for point in points]) for name in names}
+    assert form.evaluate(**arrays).tolist() == expected
+
+
+def test_truth_values_are_no_sizes_and_arrays_must_broadcast() -> None:
+    form = convcalc.load("mobilenet_v2").formula("macs", "N,H,width")
+    for wrong in (True, np.array([True]), np.array([True, 3], dtype=object)):
+        for name in ("H", "width"):
+            with pytest.raises(convcalc.ConvcalcError, match=f"{name}: .* is due, not"):
+                form.evaluate(**{"N": 1, "H": 64, "width": 1, name: wrong})
+    with pytest.raises(convcalc.ConvcalcError, match=r"H: a whole number .* not 1/2"):
+        form.evaluate(N=1, H=0.5, width=1)
+    with pytest.raises(convcalc.ConvcalcError, match=r"do not broadcast: N \(2,\), H \(3,\)"):
+        form.evaluate(N=np.array([1, 2]), H=np.array([64, 65, 66]), width=1)
+
+
+def test_arithmetic_with_constant_forms() -> None:
+    net = convcalc.load("resnet18")
+    macs, params = net.formula("macs"), net.formula("params")
+    nothing = net.formula("exps", layer="max_pool1")
+    assert -params == -11_689_512
+    assert -nothing == nothing // 3 == 0
+    assert params // params == params / params == 1
+    assert macs // params == macs // 11_689_512
+    assert macs / params == macs / 11_689_512
+    assert 1 / params == Fraction(1, 11_689_512)
+    assert convcalc.dim.bounds(params) == (11_689_512, 11_689_512)
+    with pytest.raises(ZeroDivisionError):
+        macs // nothing
+
+
+def test_a_variable_without_a_value_is_free_until_it_has_one() -> None:
+    net = convcalc.loads("{input: [C], variables: {classes: }, layers: [linear: classes]}")
+    assert str(net.formula("params")) == "(C + 1)·classes"
+    assert str(net.formula("params", overrides={"classes": 10})) == "10·C + 10"
+    assert "MACs(N, C) = 10·N·C" in net.summarize(classes=10).text()
+
+
 # -- layers and outputs ---------------------------------------------------------------------------
 
 
@@ -347,8 +398,10 @@ def test_python_functions_give_the_numbers(spec: str) -> None:
         (["resnet50", "--in", "h"], 2, "'h' is no variable of this spec. It has N, H, W, classes"),
         (["resnet50", "--layer", "layr3"], 2, "no layer or module 'layr3'. Did you mean 'layer3'?"),
         (["resnet50", "--of", "output:nothing"], 2, "no layer or module 'nothing'"),
-        (["resnet50", "--in", "depths"], 3, "a list is due here, not an expression in the symbol "
-         "depths: depths. The form of the network itself depends on it."),
+        (["resnet50", "--in", "depths"], 2, "depths cannot be a symbol: it is [3, 4, 6, 3] here, "
+         "no number. The form of the network itself depends on it."),
+        (["resnet50", "--in", "block"], 2, "block cannot be a symbol: it is 'bottleneck' here"),
+        (["resnet50", "--layer", ""], 2, "no layer or module ''"),
         (["efficientnet_b0", "--in", "depth"], 3, "range(depth): the length of a list cannot be "
          "symbolic. Give depth a number."),
         (["nothing"], 3, "no file and no architecture 'nothing'"),

@@ -26,6 +26,7 @@ from convcalc.notation import Notation
 
 Decisions = dict[Dim, bool]
 _FEW_DECISIONS = 4
+_MOST_STRUCTURES = 100
 
 
 class Forms:
@@ -74,7 +75,7 @@ class Forms:
             return self._fix(fractions).evaluate(rest)
         values = self._checked(values)
         found: Decisions = {}
-        for difference, zero in self.decisions.items():
+        for difference in self.decisions:
             here = _at(difference, values)
             holds = equal(here, 0)
             if holds is None and difference.symbols <= values.keys() and self.assumed():
@@ -83,8 +84,8 @@ class Forms:
                 )
             if holds is not None:
                 found[difference] = holds
-                if holds != zero:
-                    return self.otherwise(found).evaluate(values)
+        if any(zero != self.decisions[difference] for difference, zero in found.items()):
+            return self.otherwise(found).evaluate(values)
         for node, requirement in self.requirements:
             left, right = _at(requirement.left, values), _at(requirement.right, values)
             if isinstance(left, Dim) or isinstance(right, Dim):
@@ -145,6 +146,8 @@ class Forms:
         assert self._rebuild is not None
         key = tuple(decisions.items())
         if key not in self._others:
+            if len(self._others) >= _MOST_STRUCTURES:
+                self._others.clear()
             self._others[key] = self._rebuild(decisions, self.multipliers)
         return self._others[key]
 
@@ -202,9 +205,11 @@ class Forms:
                     hint=did_you_mean(name, self.names),
                 )
             kinds = (int, Dim, Fraction) if name in self.multipliers else (int, Dim)
-            if not isinstance(value, kinds) and not hasattr(value, "dtype"):
+            is_number = isinstance(value, kinds) and not isinstance(value, bool)
+            if not is_number and not hasattr(value, "dtype"):
                 due = "a number" if name in self.multipliers else "a whole number"
-                raise ConvcalcError(f"{name}: {due} or an array of them is due, not {value!r}")
+                given = value if isinstance(value, Fraction) else repr(value)
+                raise ConvcalcError(f"{name}: {due} or an array of them is due, not {given}")
             if isinstance(value, (int, Fraction)):
                 self._check_least(name, value)
             checked[name] = value
@@ -271,6 +276,23 @@ class Formula(Dim):
     def __hash__(self) -> int:
         return hash(self.value)
 
+    # a constant is a Dim here, which elsewhere is none and divides by rules of its own
+
+    def __neg__(self) -> Any:
+        return -self.value
+
+    def __floordiv__(self, other: object) -> Any:
+        return self.value // _plain(other)
+
+    def __rfloordiv__(self, other: object) -> Any:
+        return other // self.value  # type: ignore[operator]
+
+    def __truediv__(self, other: object) -> Any:
+        return exact_number(_exact(self.value) / _plain(other))
+
+    def __rtruediv__(self, other: object) -> Any:
+        return exact_number(_exact(other) / self.value)
+
     def write(self, notation: Notation) -> str:
         """Write it; a constant, 0 too, is a number."""
         value = self.value
@@ -295,6 +317,14 @@ class Formula(Dim):
     def compile(self) -> Callable[..., Any]:
         """The same as `evaluate`."""
         return self.evaluate
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Formula) else value
+
+
+def _exact(value: Any) -> Any:
+    return Fraction(value) if isinstance(value, int) else value
 
 
 def _misfit(node: Node, requirement: Requirement, values: Mapping[str, Any]) -> ConvcalcError:

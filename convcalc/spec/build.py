@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
 from convcalc.dim import Dim, Rule, as_equation, python_form, solved, symbol
@@ -60,8 +61,7 @@ class Bindings:
 
     Where the structure depends on whether two symbolic sizes are equal, as for a shortcut that is
     there `when: in_channels == out`, they are taken as different: they are at most values.
-    `decisions` says otherwise; those that were needed are in `decided`, and what those taken as
-    equal say of single atoms in `rules`.
+    `decisions` says otherwise; those that were needed are in `decided`.
     """
 
     def __init__(
@@ -70,7 +70,6 @@ class Bindings:
         self.spec = spec
         self.decisions = decisions or {}
         self.decided: Decisions = {}
-        self.rules: list[Rule] = []
         self.given: dict[str, Value | Dim] = {}
         self.values: dict[str, Any] = {"N": 1}
         self.work = Work()
@@ -139,22 +138,27 @@ class Bindings:
         difference: Dim = a - b
         if python_form(-difference) < python_form(difference):
             difference = -difference
-        if difference not in self.decided:
-            zero = self.decided[difference] = self.decisions.get(difference, False)
-            left = self.as_decided(difference) if zero else 0
+        return self.decided.setdefault(difference, self.decisions.get(difference, False))
+
+    def rules(self) -> list[Rule]:
+        """What the sizes that are taken as equal say of single atoms, each to be used in turn."""
+        found: list[Rule] = []
+        for difference, zero in self.decided.items():
+            left = with_rules(difference, found) if zero else 0
             rule = solved(left) if isinstance(left, Dim) else None
             if rule is not None:
-                self.rules.append(rule)
-        return self.decided[difference]
+                found.append(rule)
+        return found
 
-    def as_decided(self, value: Any) -> Any:
-        """A size, or sizes in lists, with what is taken as equal written in one way."""
-        if isinstance(value, tuple):
-            return tuple([self.as_decided(item) for item in value])
-        for rule in self.rules:
-            if isinstance(value, Dim):
-                value = rule(value)
-        return value
+
+def with_rules(value: Any, rules: Iterable[Rule]) -> Any:
+    """A size, or the sizes in lists, with what is taken as equal written in one way."""
+    if isinstance(value, tuple):
+        return tuple([with_rules(item, rules) for item in value])
+    for rule in rules:
+        if isinstance(value, Dim):
+            value = rule(value)
+    return value
 
 
 def build_symbolic(
@@ -170,6 +174,7 @@ def build_symbolic(
     `multipliers` are those of the graph at other decisions, whose symbols these decisions are of.
     """
     names = list(names)
+    _check_numbers(spec, overrides, names)
     left = {*names} - {"N", *spec.input_names} if multipliers is None else {*multipliers}
     while True:
         symbols = {name: symbol(name, name not in left) for name in names}
@@ -186,6 +191,21 @@ def build_symbolic(
         else:
             graph.multipliers = frozenset(left)
             return graph
+
+
+def _check_numbers(spec: Spec, overrides: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise where a name that is to be a symbol has a value that is no number."""
+    bindings = Bindings(spec, overrides)
+    for name in names:
+        try:
+            value = bindings[name]
+        except ConvcalcError:
+            continue  # a symbol in its place may be what mends it
+        if isinstance(value, bool) or not isinstance(value, (int, Fraction, Dim)):
+            raise UsageError(
+                f"{name} cannot be a symbol: it is {show(value)} here, no number",
+                hint="The form of the network itself depends on it.",
+            )
 
 
 def build(spec: Spec, overrides: Mapping[str, Any], decisions: Decisions | None = None) -> Graph:
@@ -574,7 +594,7 @@ class _Builder:
         """The operation, if its sizes, and what they multiply to, are not too large to go on."""
         before = self._terms(shapes[0])
         operation = Operation(layer, shapes)
-        if self.bindings.rules and any(r.always for r in operation.undecided):
+        if any(requirement.always for requirement in operation.undecided):
             operation = self._as_decided(operation)
         for requirement in operation.undecided:
             if requirement.always:
@@ -593,11 +613,12 @@ class _Builder:
 
     def _as_decided(self, operation: Operation) -> Operation:
         """The same with what is taken as equal written in one way."""
-        layer = operation.layer
-        names = [field.name for field in fields(type(layer))]
-        values = self.bindings.as_decided(tuple([getattr(layer, name) for name in names]))
-        layer = type(layer)(**dict(zip(names, values, strict=True)))
-        return Operation(layer, self.bindings.as_decided(operation.inputs))
+        rules = self.bindings.rules()
+        if not rules:
+            return operation
+        kind = type(operation.layer)
+        values = {f.name: with_rules(getattr(operation.layer, f.name), rules) for f in fields(kind)}
+        return Operation(kind(**values), with_rules(operation.inputs, rules))
 
     def _terms(self, sizes: Iterable[Any]) -> int:
         """The number of terms that the product of some sizes may have."""
@@ -619,7 +640,9 @@ class _Builder:
             raise _too_large(f"a size of more than {MAX_FORM:,} characters", [size])
         self.atoms.update(atom for monomial in size.terms for atom in monomial)
         if len(self.atoms) > MAX_ATOMS:
-            raise _too_large(f"more than {MAX_ATOMS} different roundings of sizes", self.sizes)
+            raise _too_large(
+                f"more than {MAX_ATOMS} different symbols and roundings of sizes", self.sizes
+            )
 
     def _block(
         self, entry: Entry, call: BlockCall, scope: Module, env: Env, tensor: Node, name: str | None
@@ -808,7 +831,7 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def _too_large(what: str, sizes: Iterable[Dim]) -> SpecError:
-    names = ", ".join(sorted({name for size in sizes for name in size.symbols}))
+    names = shorten(", ".join(sorted({name for size in sizes for name in size.symbols})))
     return SpecError(f"with symbols, the network has {what}", hint=f"Give {names} a number.")
 
 

@@ -245,7 +245,7 @@ SYMBOLS = "input: [C, H, W]\nlayers:\n  - "
         ("{upsample: 3/2, repeat: 500}", "with symbols, the network has a size of more than "
          "1,000 characters. Give H a number."),
         ("{conv: {out_channels: 3, kernel: 3, stride: 2, padding: 1}, repeat: 5000}",
-         "with symbols, the network has more than 200 different roundings of sizes. "
+         "with symbols, the network has more than 200 different symbols and roundings of sizes. "
          "Give C, H, W a number."),
         ("{conv: {out_channels: 3, kernel: 3}, repeat: 9000}",
          "with symbols, the network has costs of more than 20,000 terms. Give C, H, W a number."),
