@@ -88,6 +88,13 @@ class Network:
         free = _names(names)
         return network_limits(self._left_free(free), free)
 
+    def multipliers(self, names: str | Iterable[str]) -> frozenset[str]:
+        """Those of some variables that may be fractions: rounded to sizes, and never one."""
+        try:
+            return self._left_free(_names(names)).multipliers
+        except ConvcalcError:  # the structure depends on them
+            return frozenset()
+
     def _left_free(self, names: Iterable[str]) -> Graph:
         """The network with some variables symbolic."""
         for name in names:
@@ -471,7 +478,7 @@ class Network:
 
         if dtype not in BYTES:
             raise _unknown_dtype(dtype)
-        names = list(dict.fromkeys(_names(vary)))
+        names = _names(vary)
         texts = [keep] if isinstance(keep, str) else list(keep)
         known = ["N", *self.spec.variables]
         conditions = [Condition.parse(text, TOTALS, known) for text in texts]
@@ -523,8 +530,8 @@ def from_dict(spec: Mapping[str, Any], **variables: Any) -> Network:
 
 def _names(names: str | Iterable[str]) -> list[str]:
     if isinstance(names, str):
-        return [name.strip() for name in names.split(",") if name.strip()]
-    return list(names)
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    return list(dict.fromkeys(names))
 
 
 def _unknown_dtype(dtype: str) -> UsageError:

@@ -340,6 +340,30 @@ def test_the_line_of_resnet50() -> None:
     )
 
 
+def test_a_name_given_twice_is_left_free_once() -> None:
+    assert run("lenet5", "--in", "H,N,H").startswith("LeNet-5   MACs(H, N) = ")
+
+
+def test_multipliers_have_no_least_value() -> None:
+    from click.testing import CliRunner
+
+    net = convcalc.load("mobilenet_v2")
+    assert net.multipliers("width, H") == {"width"}
+    found = net.limits_of("H, width")
+    assert (found.smallest, found.multipliers) == ({"H": 1}, ("width",))
+    done = CliRunner().invoke(cli, ["limits", "mobilenet_v2", "--in", "width"])
+    assert done.exit_code == 0
+    assert "width  any above 0" in done.output
+    done = CliRunner().invoke(cli, ["fit", "mobilenet_v2", "--vary", "width", "--keep", "macs < 1"])
+    assert done.output.startswith("MobileNetV2: no whole width fits macs < 1.")
+    text = "{input: [3, H], variables: {w: 2}, layers: [{conv: {out_channels: floor(w / 2 + 0.25), kernel: 1}}]}"  # noqa: E501
+    form = convcalc.loads(text).formula("params", "w")
+    assert form.evaluate(w=Fraction(3, 2)) == 4
+    assert str(form.limits) == "⌊(2·w + 1)/4⌋ ≥ 1"
+    with pytest.raises(convcalc.ConvcalcError, match=r"out_channels is .*: at least 1 is due"):
+        form.evaluate(w=Fraction(7, 5))
+
+
 def test_lines_are_broken_at_terms() -> None:
     from convcalc.report.formulas import Written
 

@@ -268,7 +268,7 @@ class Formula(Dim):
     @property
     def limits(self) -> Limits:
         """The least values of its names, and other conditions on them."""
-        return limits(self.requirements, self.names)
+        return limits(self.requirements, self.names, self.forms.multipliers)
 
     def __eq__(self, other: object) -> bool:
         return bool(self.value == (other.value if isinstance(other, Formula) else other))

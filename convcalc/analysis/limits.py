@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from convcalc.analysis.exact_sizes import ExactSizes, exact_sizes
@@ -22,8 +22,9 @@ class Limits(NamedTuple):
     """The least value of each symbol, and the conditions that a least value does not say.
 
     `smallest` maps symbols to the least value at which every requirement on it alone holds; a
-    symbol is absent where none was found. `conditions` are equalities (2·⌊H/2⌋ = H), and
-    requirements on several symbols together, `makers` the nodes that make them. `set_by` names
+    symbol is absent where none was found, or where it may be a fraction: those are `multipliers`.
+    `conditions` are equalities (2·⌊H/2⌋ = H), and requirements on several symbols together or on
+    multipliers, `makers` the nodes that make them. `set_by` names
     for a least value above 1 the first layer that refuses one less, with its requirement.
 
     Of a network, `together` gives several spatial symbols of the input one value, the least at
@@ -37,6 +38,7 @@ class Limits(NamedTuple):
     set_by: dict[str, Demand] = {}  # noqa: RUF012
     together: dict[str, int] = {}  # noqa: RUF012
     exact: ExactSizes | None = None
+    multipliers: tuple[str, ...] = ()
 
     @property
     def bounds(self) -> list[str]:
@@ -47,15 +49,22 @@ class Limits(NamedTuple):
         return ", ".join([*self.bounds, *map(str, self.conditions)])
 
 
-def limits(demands: Iterable[Demand], names: Iterable[str]) -> Limits:
-    """The limits of the symbols `names` under the requirements that nodes make."""
-    alone: dict[str, list[Demand]] = {name: [] for name in names}
+def limits(
+    demands: Iterable[Demand], names: Iterable[str], multipliers: Collection[str] = ()
+) -> Limits:
+    """The limits of the symbols `names` under the requirements that nodes make.
+
+    Those that may be fractions are in `multipliers`.
+    """
+    names = tuple(names)
+    fractions = tuple(name for name in names if name in multipliers)
+    alone: dict[str, list[Demand]] = {name: [] for name in names if name not in multipliers}
     conditions = []
     for node, requirement in demands:
         free = symbols_of(requirement)
         if len(free) == 1 and next(iter(free)) in alone:
             alone[next(iter(free))].append((node, requirement))
-        if len(free) > 1 or requirement.relation == "==":
+        if len(free) > 1 or requirement.relation == "==" or free <= {*fractions}:
             conditions.append((node, requirement))
     smallest, set_by = {}, {}
     for name, own in alone.items():
@@ -67,14 +76,15 @@ def limits(demands: Iterable[Demand], names: Iterable[str]) -> Limits:
         if found > 1:
             set_by[name] = next(demand for demand in own if not holds_at(demand[1], below))
     makers = tuple(node for node, _ in conditions)
-    return Limits(smallest, tuple(requirement for _, requirement in conditions), makers, set_by)
+    asked = tuple(requirement for _, requirement in conditions)
+    return Limits(smallest, asked, makers, set_by, multipliers=fractions)
 
 
 def network_limits(graph: Graph, names: Iterable[str]) -> Limits:
     """The limits of the symbols `names` of a symbolic graph, and where its layers do not round."""
     names = tuple(names)
     demands = distinct(graph.undecided)
-    found = limits(demands, names)
+    found = limits(demands, names, graph.multipliers)
     sides = {name for node in graph.inputs for size in node.shape[2:] for name in symbols(size)}
     joined = [name for name in found.smallest if name in sides]
     together: dict[str, int] = {}
@@ -84,7 +94,7 @@ def network_limits(graph: Graph, names: Iterable[str]) -> Limits:
         least = least_value(joint, joined, batch=found.smallest.get("N", 1))
         together = dict.fromkeys(joined, least) if least is not None else {}
     exact = None
-    if all(name in found.smallest for name in names):
+    if {*names} == {*found.smallest, *found.multipliers}:
         exact = exact_sizes(graph, found.smallest)
     return found._replace(together=together, exact=exact)
 

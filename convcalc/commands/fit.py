@@ -104,6 +104,8 @@ def rendered(net: Network, found: Fit, width: int | None, limit: int | None) -> 
 
 def headline(net: Network, found: Fit, names: str, kept: str) -> str:
     """The answer in a sentence."""
+    if net.multipliers(found.names):
+        names = f"whole {names}"
     if found.best is not None:
         return f"{net.title}: the largest {names} is {found.best.value:,}, with {kept}."
     if found.least is not None:

@@ -82,7 +82,7 @@ def command(
         show(rendered(net, chosen, found, terminal_width()))
     else:
         save("\n".join(rendered(net, chosen, found, None).plain()), output)
-    if len(found.smallest) < len(chosen):
+    if not {*chosen} <= {*found.smallest, *found.multipliers}:
         ctx.exit(1)
 
 
@@ -91,11 +91,12 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
     rows = []
     for name in names:
         least = found.smallest.get(name)
+        none = "any above 0" if name in found.multipliers else "none found"
         maker, requirement = found.set_by.get(name, (None, None))
         rows.append(
             (
                 name,
-                "none found" if least is None else f"{least:,}",
+                none if least is None else f"{least:,}",
                 maker.path if maker is not None else "–",
                 str(requirement or "–"),
             )
