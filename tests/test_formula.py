@@ -181,6 +181,15 @@ layers:
         assert found[i] == net.summarize(**point).totals.macs
 
 
+def test_a_whole_number_stays_one_where_another_structure_asks_for_it() -> None:
+    net = convcalc.loads(f"{BOTH}  - {{conv: {{out_channels: 2 * b, kernel: 1}}, when: a == b}}")
+    form = net.formula("params", "a,b")
+    assert form.forms.multipliers == {"b"}
+    found = form.evaluate(a=np.array([3, 3, 5]), b=np.array([3, 4, 5]))
+    assert found.tolist() == [net.summarize(a=a, b=b).totals.params for a, b in
+                              ((3, 3), (3, 4), (5, 5))]  # fmt: skip
+
+
 def test_what_decides_the_structure_has_to_be_given() -> None:
     net = convcalc.loads(f"{BOTH}  - {{conv: {{out_channels: 5, kernel: 1}}, when: a == b}}")
     form = net.formula("params", "a,b")

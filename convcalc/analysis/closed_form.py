@@ -184,7 +184,8 @@ class Forms:
         spread = {name: numpy.broadcast_to(value, where.shape) for name, value in values.items()}
         for name in (self.multipliers - other.multipliers) & values.keys():
             # a size itself in that structure
-            exact = numpy.array([exact_number(v) for v in spread[name].flat], dtype=object)
+            numbers = map(exact_number, spread[name].ravel().tolist())
+            exact = numpy.fromiter(numbers, dtype=object, count=where.size)
             spread[name] = exact.reshape(where.shape)
             where = where & numpy.vectorize(is_whole, otypes=[bool])(spread[name])
         chosen = {name: value[where] for name, value in spread.items()}
