@@ -14,6 +14,9 @@ from convcalc.dim import Dim, Size
 from convcalc.errors import ShapeError, UsageError, did_you_mean, shorten
 from convcalc.layer import Layer, Requirement, Shape, symbolic_fields
 
+_LISTED = 6
+"""How many names a message lists."""
+
 
 class Operation:
     """A layer on inputs of given shapes; nodes that do the same share one.
@@ -233,12 +236,24 @@ class Graph:
         """
         found = [n for n in self.nodes if n.path == path or n.path.startswith(f"{path}.")]
         if not found:
-            modules = {m.path for node in self.nodes for m in node.scope.ancestors() if m.parent}
-            known = [*(node.path for node in self.nodes), *sorted(modules)]
+            within = f" in {self.title}" if self.title else ""
             raise UsageError(
-                f"no layer or module '{shorten(path)}'", hint=did_you_mean(path, known)
+                f"no layer or module '{shorten(path)}'{within}", hint=self._nearest(path)
             )
         return found
+
+    def _nearest(self, path: str) -> str:
+        """Which layers and modules may be meant: those that end in this name, or one like it."""
+        modules = dict.fromkeys(m for node in self.nodes for m in node.scope.ancestors())
+        known = [
+            *(m.path for m in modules if m.parent is not None),
+            *(node.path for node in self.nodes),
+        ]
+        namesakes = [f"'{name}'" for name in known if name.endswith(f".{path}")]
+        if namesakes:
+            return f"Did you mean {_some(namesakes, ' or ')}?"
+        top = [child.path for child in self.root.children]
+        return did_you_mean(path, known) or f"There are {_some(top)}."
 
     def keep_only(self, needed: set[Node]) -> list[Node]:
         """Drop the nodes that are not needed, and modules left empty; return those dropped."""
@@ -265,6 +280,13 @@ class Graph:
                 found.add(node)
                 waiting.extend(node.inputs)
         return found
+
+
+def _some(names: list[str], last: str = ", ") -> str:
+    """The first of some names."""
+    if len(names) > _LISTED:
+        return f"{', '.join(names[:_LISTED])} and {len(names) - _LISTED} more"
+    return last.join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 @contextmanager

@@ -655,10 +655,13 @@ def test_without_a_layer_the_first_of_every_kind() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layers": "cnv1"}, "no layer 'cnv1' in AlexNet (CS231n). Did you mean 'conv1'?"),
+        (
+            {"layers": "cnv1"},
+            "no layer or module 'cnv1' in AlexNet (CS231n). Did you mean 'conv1'?",
+        ),
         (
             {"layers": "zzz"},
-            "no layer 'zzz' in AlexNet (CS231n). There are conv1, relu1, max_pool1",
+            "no layer or module 'zzz' in AlexNet (CS231n). There are conv1, relu1, max_pool1",
         ),
         ({"of": "outputs"}, "unknown quantity 'outputs'. Did you mean 'output'?"),
         ({"of": "q"}, "unknown quantity 'q'. There are output, params, macs, memory, receptive_f"),
@@ -670,6 +673,29 @@ def test_misspelt(arguments: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as error:
         convcalc.load("alexnet_cs231n").explain(**arguments)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "hint"),
+    [
+        ("vgg16", "conv1", "VGG-16. Did you mean 'block1.conv1', 'block2.conv1', "),
+        (
+            "vgg16",
+            "conv3",
+            "VGG-16. Did you mean 'block3.conv3', 'block4.conv3' or 'block5.conv3'?",
+        ),
+        ("resnet50", "conv3x3", "'layer2.bottleneck3.conv3x3' and 10 more?"),
+        ("resnet18", "basic1", "Did you mean 'layer1.basic1', 'layer2.basic1', "),
+        ("googlenet", "nowhere", "There are conv7x7, max_pool1, local_"),
+    ],
+)
+def test_a_name_within_modules_is_found(name: str, path: str, hint: str) -> None:
+    """Of `explain` and of `formula --layer`: a path that ends in what was asked for."""
+    net = convcalc.load(name)
+    for ask in (lambda: net.explain(path), lambda: net.formula("params", layer=path)):
+        with pytest.raises(UsageError) as error:
+            ask()
+        assert hint in str(error.value)
 
 
 def test_styles_name_all_that_can_stand_in_a_formula() -> None:
@@ -899,7 +925,7 @@ def test_command_forms(run: Run, tmp_path: Path) -> None:  # noqa: F811
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("lenet5", "cnv1"), 2, "no layer 'cnv1' in LeNet-5. Did you mean 'conv1'?"),
+        (("lenet5", "cnv1"), 2, "no layer or module 'cnv1' in LeNet-5. Did you mean 'conv1'?"),
         (("lenet5", "conv1", "--of", "mac"), 2, "unknown quantity 'mac'. Did you mean 'macs'?"),
         (
             ("lenet5", "--style", "keras"),

@@ -33,7 +33,6 @@ _ROW = 50
 """The characters, counted as text, that fit one row of a slide."""
 _SIZES = ((_ROW, ""), (66, r"\footnotesize"), (80, r"\scriptsize"))
 """How many fit where they are smaller."""
-_LISTED = 12
 _BEFORE_SIGN = re.compile(" ([+−]) ")
 """A sum is broken before its signs."""
 
@@ -232,22 +231,7 @@ def first_of_kinds(graph: Graph) -> list[Node]:
 def _nodes(graph: Graph, names: list[str]) -> list[Node]:
     if not names:
         return first_of_kinds(graph)
-    by_path = {node.path: [node] for node in graph.nodes}
-    modules: dict[str, list[Node]] = {}
-    for node in graph.nodes:
-        for module in node.scope.ancestors():
-            if module.parent is not None:
-                modules.setdefault(module.path, []).append(node)
-    found: dict[Node, None] = {}
-    for name in names:
-        here = by_path.get(name) or modules.get(name)
-        if here is None:
-            paths = [*by_path, *modules]
-            some = ", ".join(paths[:_LISTED]) + (", …" if len(paths) > _LISTED else "")
-            hint = did_you_mean(name, paths) or f"There are {some}."
-            raise UsageError(f"no layer '{shorten(name)}' in {graph.title}", hint=hint)
-        found.update(dict.fromkeys(here))
-    return list(found)
+    return list(dict.fromkeys(node for name in names for node in graph.find(name)))
 
 
 def known(name: str, names: Iterable[str], what: str) -> None:
