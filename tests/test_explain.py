@@ -593,7 +593,7 @@ def test_sources_are_those_of_the_code() -> None:
     )
     assert found["params", ""] == "weight 96×3×11×11 and bias 96"
     assert found["macs", ""] == (
-        "Every output is a dot product of the k × … × k window over C/groups channels"
+        "Every output is a dot product over a window of all channels, or of its group's"
     )
     assert found["memory", "output"] == "float32, 4 bytes each"
     assert found["receptive_field", "size"].startswith("Araujo, Norris, Sim 2019")
@@ -603,6 +603,68 @@ def test_sources_are_those_of_the_code() -> None:
     _, step = same.explain("conv1", of="output")
     assert step.source == (
         "the output of SAME padding, whatever the kernel (TensorFlow, ONNX SAME_UPPER)"
+    )
+
+
+def test_words_carry_no_markup() -> None:
+    for name in layer_names():
+        for step in convcalc.loads(example_spec(layer_class(name))).explain():
+            said = f"{step.source} {step.note}"
+            assert not re.search(r"`|\*\w+\*", said), said
+
+
+def test_a_source_of_one_mode_is_cited_for_that() -> None:
+    for mode, cited in (("nearest", False), ("linear", False), ("bicubic", True)):
+        (step,) = one_layer(f"upsample: {{scale: 2, mode: {mode}}}").explain(of="output")
+        assert ("Keys 1981" in step.source) is cited
+        assert step.source
+
+
+def test_paths_whose_centres_or_strides_differ() -> None:
+    net = convcalc.load("unet")
+    size, *_ = net.explain("up1.concat1", of="receptive_field")
+    assert (size.substituted, size.source, size.note) == (
+        "max(32 + 68, 0 + 140) − min(32, 0)",
+        "The field that spans those of all paths",
+        "the centres of the paths differ: 66 and 70",
+    )
+    size, *_ = convcalc.load("googlenet").explain("inception3a.concat1", of="receptive_field")
+    assert size.note == ""
+    net = one_layer(
+        "add: [[avg_pool: 2], [conv: {out_channels: 3, kernel: 1, stride: 2}]]", "[3, 8, 8]"
+    )
+    size, *_ = net.explain("add1", of="receptive_field")
+    assert size.note == "the centres of the paths differ: 0.5 and 1"
+    net = one_layer(
+        "add: [[conv: {out_channels: 3, kernel: 1, stride: 2}], [crop: 4]]", "[3, 8, 8]"
+    )
+    size, *_ = net.explain("add1", of="receptive_field")
+    assert size.note.endswith("the strides of the paths differ: 1 and 2")
+
+
+def test_windows_that_do_not_fit_evenly() -> None:
+    """A setting that CS231n's notes call invalid: (W − F + 2P)/S + 1 is no whole number."""
+    net = convcalc.load("alexnet_cs231n", H=224, W=224)
+    (_, step) = net.explain("conv1", of="output", style="cs231n")
+    assert (step.formula, step.value) == ("⌊(W − F + 2P)/S⌋ + 1", 54)
+    assert step.note.startswith("(224 − 11)/4 + 1 = 54.25 is no whole number: the windows do not")
+    assert step.note in net.explain("conv1", of="output", style="cs231n").text()
+    (step,) = one_layer("max_pool: {kernel: 2, stride: 3}", "[4, 9, 9]").explain(
+        of="output", style="cs231n"
+    )
+    assert step.note.startswith("(9 − 2)/3 + 1 ≈ 3.33 is no whole number")
+    for style in ("textbook", "torch", "d2l"):
+        assert not any(s.note for s in net.explain("conv1", of="output", style=style))
+    for entry in ("upsample: {scale: 1.5}", "max_pool: 3", "conv: {out_channels: 4, kernel: 5}"):
+        assert not any(s.note for s in one_layer(entry).explain(of="output", style="cs231n"))
+
+
+def test_a_legend_says_what_a_name_does_not() -> None:
+    text = convcalc.load("alexnet").explain("linear1", style="torch", of="params, macs").text()
+    assert text.endswith("\nWith N batch size.")
+    text = convcalc.load("alexnet").explain("conv1", style="torch", of="output").text()
+    assert text.endswith(
+        "\nWith C_out channels of the output, H size of the input, padding on each side."
     )
 
 
@@ -733,7 +795,7 @@ conv1  conv  [1, 3, 227, 227] → [1, 96, 55, 55]
   parameters        C_out·(C_in·k_h·k_w + 1) = 96·(3·11·11 + 1) = 34,944
                     weight 96×3×11×11 and bias 96
   MACs              N·C_out·H_out·W_out·C_in·k_h·k_w = 1·96·55·55·3·11·11 = 105,415,200
-                    Every output is a dot product of the k × … × k window over C/groups channels
+                    Every output is a dot product over a window of all channels, or of its group's
   output memory     4·N·C_out·H_out·W_out = 4·1·96·55·55 = 1,161,600 bytes
   parameter memory  4·params = 4·34,944 = 139,776 bytes
                     float32, 4 bytes each

@@ -239,6 +239,11 @@ class _Traced:
         self.rank = max(map(len, (*operation.inputs, operation.output_shape))) - 2
         doc = inspect.getdoc(type(layer)) or ""
         self.summary, self.explanation, cited = _read_docstring(doc)
+        only_for = _CITED_FOR.search(cited)
+        if only_for:
+            words = [getattr(layer, name) for name in own]
+            says = any(isinstance(w, str) and only_for[1] in w for w in words)
+            cited = cited[: only_for.start()] if says else ""
         self.output_source = cited or self.summary
         if getattr(layer, "padding", None) in SAME:
             self.output_source = (arith.same_out.__doc__ or "").partition(": ")[2].rstrip(".")
@@ -427,12 +432,27 @@ def _field_steps(
         return
     assert result is not None
     assert result.reach is not None
+    if len(distinct) > 1:
+        note = "; ".join(filter(None, [note, _unaligned(distinct)]))
     told = joined if len(distinct) > 1 else type(next(iter(distinct))[1]).reach
     for name in _REACH:
         yield Derivation(
             "receptive_field", name, getattr(result.reach, name), values, getattr(reach, name),
             _sentence(inspect.getdoc(told) or ""), note, (axis,), rank,
         )  # fmt: skip
+
+
+def _unaligned(paths: Iterable[tuple[Any, View]]) -> str:
+    """What of the fields of paths differs: their strides, or their centres."""
+    reaches = [view.reach(before) for before, view in paths]
+    strides = {reach.stride for reach in reaches if reach}
+    centres = {reach.start + Fraction(reach.size, 2) for reach in reaches if reach}
+    for what, found in (("strides", strides), ("centres", centres)):
+        if len(found) > 1:
+            shown = [f"{float(value):g}" for value in sorted(found)]
+            listed = shown if len(shown) < 5 else [*shown[:2], "…", shown[-1]]
+            return f"the {what} of the paths differ: {_and(listed)}"
+    return ""
 
 
 def _reach_symbol(values: dict[str, Any], letter: Letter, value: Any) -> Any:
@@ -491,10 +511,14 @@ def _check(step: Derivation, node: Node) -> None:
 
 _NEXT_SENTENCE = re.compile(r"\.\s+(?=[A-Z])")
 _CITATION = re.compile(r"\s*\bSource:\s*(.*)", re.DOTALL)
+_CITED_FOR = re.compile(r", for (\w+)$")
+"""What a source is cited for, where it is one mode of a layer."""
+_MARKUP = re.compile(r"`([^`]*)`|\*(\w+)\*")
 
 
 def _read_docstring(doc: str) -> tuple[str, str, str]:
     """A layer's summary, what it says about its operations, and the source it cites."""
+    doc = _MARKUP.sub(lambda part: part[1] or part[2], doc)
     cited = _CITATION.search(doc)
     paragraphs = _CITATION.sub("", doc).split("\n\n")
     summary, *more = [" ".join(p.split()) for p in paragraphs if p.strip()] or [""]

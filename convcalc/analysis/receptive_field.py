@@ -53,7 +53,10 @@ def _through(node: Node, index: int, field: Tracked | None) -> Tracked | None:
 
 
 def joined(paths: tuple[Tracked | None, ...]) -> Tracked | None:
-    """The field that spans those of all paths; flagged where their centres differ."""
+    """The field that spans those of all paths.
+
+    It is not `aligned` where their centres or strides differ.
+    """
     first = paths[0]
     if len(paths) == 1 or first is None or None in paths:
         return None if None in paths else first

@@ -27,7 +27,7 @@ from convcalc.view import Window
 class Conv(Layer, name="conv"):
     """Convolution (cross-correlation) over 1 to 3 spatial axes: (N, C, *n) → (N, out_channels, *o).
 
-    Every output is a dot product of the k × … × k window over C/groups channels.
+    Every output is a dot product over a window of all channels, or of its group's.
 
     Source: Dumoulin and Visin 2016, arXiv:1603.07285, relationships 6 and 15.
     """

@@ -39,7 +39,7 @@ class ConvTranspose(Layer, name="conv_transpose"):
     """Transposed convolution: (N, C, *n) → (N, out_channels, *o); padding crops the output.
 
     Every input is multiplied by the whole kernel and added into the output, so operations are
-    counted over *input* positions; the zeros that the stride would insert are never multiplied.
+    counted over input positions; the zeros that the stride would insert are never multiplied.
     Every product is one add: onto the bias, or onto zero.
 
     Source: Dumoulin and Visin 2016, arXiv:1603.07285, relationship 14.

@@ -57,7 +57,7 @@ class BatchNorm(Layer, name="batch_norm"):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalResponseNorm(Layer, name="local_response_norm"):
-    """Local response normalisation over `size` neighbouring channels: (N, C, …) → the same.
+    """Local response normalisation over neighbouring channels: (N, C, …) → the same.
 
     b = a / (k + α/n · Σ a²)^β: per element a square, n − 1 adds for the sum (zeros stand beyond
     the first and the last channel), a multiply and an add, a power and a division.
@@ -123,7 +123,7 @@ class LayerNorm(Layer, name="layer_norm"):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupNorm(Layer, name="group_norm"):
-    """Group normalisation, over `groups` groups of channels and all positions: the shape stays.
+    """Group normalisation, over groups of channels and all positions: the shape stays.
 
     For each of the N·groups rows what layer_norm costs; then, if affine, one multiply and one add
     per element.

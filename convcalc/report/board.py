@@ -12,11 +12,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from math import prod
 from typing import Any, NamedTuple
 
 from convcalc.analysis.derivation import Derivation, Letter, put
 from convcalc.dim import Atom, Dim, Monomial, Rational, Size, Terms, symbols
-from convcalc.notation import LATEX, Notation
+from convcalc.notation import LATEX, TEXT, Notation
 from convcalc.report.terminal import outside_brackets
 
 _MANY = 8
@@ -257,6 +258,30 @@ class Formula:
         """The symbols in it."""
         return sorted(self.form.symbols) if isinstance(self.form, Dim) else []
 
+    @property
+    def remark(self) -> str:
+        """That windows leave a rest, in a style that writes bars only then."""
+        if not self.style.bars_where_needed or self.derivation.quantity != "output":
+            return ""
+        expression = _without_zeros(self._expression, self.values)
+        terms = expression.terms if isinstance(expression, Sum) else ((False, expression),)
+        strided = [
+            term
+            for _, term in terms
+            if isinstance(term, Ratio) and term.bars == "floor" and _is_stride(term.below)
+        ]
+        if not strided or any(isinstance(self.values[n], Dim) for n in _symbols(expression)):
+            return ""
+        exact = [(sign, t._replace(bars="") if t in strided else t) for sign, t in terms]
+        text = _write(Sum(tuple(exact)), TEXT, lambda n: _number(self.values[n], TEXT))
+        value = _worth(Sum(tuple(exact)), self.values)
+        shown = f"{float(value):,.2f}".rstrip("0")
+        equals = "=" if Fraction(shown.replace(",", "")) == value else "≈"
+        return (
+            f"{text} {equals} {shown} is no whole number: the windows do not fit evenly, "
+            "and what is left at the end is not read"
+        )
+
     def name(self, symbol: str) -> str:
         """What the style calls a symbol."""
         letter = Letter.of(symbol)
@@ -472,6 +497,29 @@ def _symbols(expression: Expression) -> Iterator[str]:
     elif isinstance(expression, Call):
         for argument in expression.arguments:
             yield from _symbols(argument)
+
+
+def _is_stride(expression: Expression) -> bool:
+    return isinstance(expression, Name) and Letter.of(expression.symbol).kind == "stride"
+
+
+def _worth(expression: Expression, values: Mapping[str, Any]) -> Fraction:
+    """What sums, products and divisions of numbers come to."""
+    if isinstance(expression, Number):
+        return Fraction(expression.value)
+    if isinstance(expression, Name):
+        return Fraction(values[expression.symbol])
+    if isinstance(expression, Ratio):
+        return _worth(expression.above, values) / _worth(expression.below, values)
+    if isinstance(expression, Product):
+        return prod(
+            (_worth(f, values) ** power for f, power in expression.factors), start=Fraction(1)
+        )
+    assert isinstance(expression, Sum)
+    return sum(
+        ((-1 if negative else 1) * _worth(t, values) for negative, t in expression.terms),
+        start=Fraction(0),
+    )
 
 
 def _without_zeros(expression: Expression, values: Mapping[str, Size]) -> Expression:

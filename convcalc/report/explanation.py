@@ -33,6 +33,7 @@ _ROW = 50
 """The characters, counted as text, that fit one row of a slide."""
 _SIZES = ((_ROW, ""), (66, r"\footnotesize"), (80, r"\scriptsize"))
 """How many fit where they are smaller."""
+_INDEX = re.compile(r"\[\d+\]|[_,]\d+$")
 _BEFORE_SIGN = re.compile(" ([+−]) ")
 """A sum is broken before its signs."""
 
@@ -97,9 +98,14 @@ class _Written:
 
     @property
     def source(self) -> str:
-        """Where the formula comes from, and what in it is a number."""
-        note = self.derivation.note if self.formula is not None else ""
+        """Where the formula comes from, and what there is to note of it."""
+        note = self.note if self.formula is not None else ""
         return "; ".join(filter(None, (self.derivation.source, note)))
+
+    @property
+    def note(self) -> str:
+        """What is to be noted of the figure."""
+        return self.derivation.note or (self.formula.remark if self.formula is not None else "")
 
 
 class _Layer(NamedTuple):
@@ -116,16 +122,16 @@ class _Layer(NamedTuple):
     def legend(self, notation: Notation) -> list[tuple[str, str]]:
         """The symbols of the formulas, each with what it stands for."""
         found: dict[str, dict[str, None]] = {}
+        meanings: dict[str, str] = {}
         for formula in (step.formula for step in self.steps if step.formula):
             for symbol in formula.letters:
                 kind = Letter.of(symbol).kind
-                if not formula.name(symbol).startswith(
-                    MEANINGS.get(kind, kind)
-                ):  # kernel says it itself
+                word = _INDEX.sub("", formula.name(symbol))
+                said = _beyond(word, MEANINGS.get(kind, kind))
+                if said:
+                    meanings[kind] = said
                     found.setdefault(kind, {})[formula.written(symbol, notation)] = None
-        return [
-            (", ".join(found[kind]), meaning) for kind, meaning in MEANINGS.items() if kind in found
-        ]
+        return [(", ".join(found[kind]), meanings[kind]) for kind in MEANINGS if kind in found]
 
 
 class Explanation:
@@ -149,7 +155,7 @@ class Explanation:
                 numbers = step.formula.numbers(TEXT) if step.formula else ""
                 yield Step(
                     layer.node.path, step.quantity, step.part, names, numbers,
-                    step.derivation.value, step.derivation.source, step.derivation.note,
+                    step.derivation.value, step.derivation.source, step.note,
                 )  # fmt: skip
 
     def render(self, width: int | None = None) -> Rendered:
@@ -187,6 +193,16 @@ class Explanation:
 
     def _repr_latex_(self) -> str:
         return "\n".join(filter(None, map(_aligned, self._layers)))
+
+
+def _beyond(word: str, meaning: str) -> str:
+    """What a meaning says that a name does not: of `padding`, on each side; of `kernel`, nothing.
+
+    A letter says nothing, `in_features` all of "features of the input".
+    """
+    if meaning == word or (word.endswith("_features") and "features of" in meaning):
+        return ""
+    return meaning.removeprefix(f"{word} ")
 
 
 def explain(
