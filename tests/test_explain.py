@@ -118,9 +118,10 @@ def test_formulas_come_to_the_figures_of_the_layer(name: str) -> None:
         for step in steps:
             holds(step)
         rank = len(node.shape) - 2
+        places = {"features": -1, "positions": 1, **{f"axis {a}": a for a in range(1, rank + 1)}}
         for step in steps:
             if step.quantity == "output" and step.formula is not None:
-                axes = [axis + 2 for axis in step.axes] or [1]
+                axes = [axis + 2 for axis in step.axes] or [places.get(step.part, 1)]
                 assert {node.shape[axis] for axis in axes} == {step.value}
                 assert not step.axes or max(step.axes) < rank
         found = {(s.quantity, s.part): s.value for s in steps}
@@ -546,6 +547,81 @@ def test_layers_of_another_input() -> None:
     )
     (step,) = net.explain("c", of="receptive_field")
     assert (step.value, step.note) == (8, "the whole first input, which it does not read")
+
+
+CHANNELS_LAST = {
+    "textbook": (
+        "F_out·(F_in + 1) = 384·(96 + 1) = 37,248",
+        "N·n_1·n_2·F_out·F_in = 1·56·56·384·96 = 115,605,504",
+        "4·N·n_1·n_2·F_out = 4·1·56·56·384 = 4,816,896",
+    ),
+    "torch": (
+        "out_features·(in_features + 1) = 384·(96 + 1) = 37,248",
+        "N·n_1·n_2·out_features·in_features = 1·56·56·384·96 = 115,605,504",
+        "4·N·n_1·n_2·out_features = 4·1·56·56·384 = 4,816,896",
+    ),
+    "d2l": (
+        "(d_i + 1)·d_o = (96 + 1)·384 = 37,248",
+        "N·n_1·n_2·d_i·d_o = 1·56·56·96·384 = 115,605,504",
+        "4·N·n_1·n_2·d_o = 4·1·56·56·384 = 4,816,896",
+    ),
+    "cs231n": (
+        "(D + 1)·K = (96 + 1)·384 = 37,248",
+        "N·n_1·n_2·D·K = 1·56·56·96·384 = 115,605,504",
+        "4·N·n_1·n_2·K = 4·1·56·56·384 = 4,816,896",
+    ),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_channels_that_were_moved_last(style: str) -> None:
+    """A linear layer on (N, H, W, C) maps features at positions: W is no number of features."""
+    net = convcalc.load("convnext_tiny")
+    steps = list(net.explain("stage1.unit1.expand", of="output, params, macs, memory", style=style))
+    assert steps[0].part == "features"
+    assert (
+        tuple(f"{s.formula} = {s.substituted} = {s.value:,}" for s in steps[1:4])
+        == (CHANNELS_LAST[style])
+    )
+
+
+def test_axes_are_followed_through_permute() -> None:
+    net = convcalc.load("convnext_tiny")
+
+    def said(layer: str) -> list[tuple[str, str]]:
+        return [
+            (s.part, s.formula) for s in net.explain(f"stage1.unit1.{layer}", of="output, memory")
+        ]
+
+    assert said("permute1") == [
+        ("axis 1", "H"), ("axis 2", "W"), ("features", "C"), ("output", "4·N·C·H·W"),
+    ]  # fmt: skip
+    assert said("layer_norm1")[1] == ("output", "4·N·n_1·n_2·F")
+    assert said("permute2") == [
+        ("channels", "F"), ("height", "n_1"), ("width", "n_2"), ("output", "4·N·n_1·n_2·F"),
+    ]  # fmt: skip
+    assert said("scale1")[1] == ("output", "4·N·C·H·W")
+    assert said("add1")[1] == ("output", "4·N·C·H·W")
+
+
+def test_axes_of_sequences() -> None:
+    net = convcalc.loads(
+        "input: [50, 64]\nlayers:\n"
+        "  - add: [[], [layer_norm, linear: {out_features: 32, axis: -1}, gelu,\n"
+        "          linear: {out_features: 64, axis: -1}]]\n"
+        "  - softmax: {axis: -1}\n  - slice: {axis: 1, stop: 20}\n"
+        "  - permute: [0, 2, 1]\n  - conv: {out_channels: 8, kernel: 5}\n"
+        "  - flatten\n  - linear: 10\n"
+    )
+
+    def said(layer: str, of: str) -> list[str]:
+        return [f"{s.part} {s.formula}" for s in net.explain(layer, of=of)]
+
+    assert said("linear1", "macs") == [" N·n·F_out·F_in"]
+    assert said("layer_norm1", "params") == [" 2F"]
+    assert said("slice1", "output, memory") == ["positions stop", "output 4·N·m·F"]
+    assert said("conv1", "macs") == [" N·C_out·L_out·C_in·k"]
+    assert said("linear3", "macs, output") == [" N·F_out·F_in", "features F_out"]
 
 
 def test_merges() -> None:

@@ -105,7 +105,8 @@ class Derivations:
         self.graph = graph
         self.dtype = dtype
         self._fields: dict[Node, tuple[Tracked | None, ...]] | None = None
-        self._traced: dict[int, _Traced] = {}
+        self._traced: dict[tuple[int, _Layout], _Traced] = {}
+        self._layouts: dict[Node, _Layout] | None = None
 
     def of(self, node: Node, quantities: Iterable[str] = EXPLAINED) -> list[Derivation]:
         """The derivations of one layer, for each quantity in the order given.
@@ -122,15 +123,18 @@ class Derivations:
         return found
 
     def _trace(self, node: Node) -> _Traced:
-        operation = node.op
-        if id(operation) not in self._traced:
+        if self._layouts is None:
+            self._layouts = _layouts(self.graph)
+        layout = self._layouts[node]
+        key = id(node.op), layout
+        if key not in self._traced:
             try:
-                traced = _Traced(operation)
+                traced = _Traced(node.op, layout)
             except (ConvcalcError, TypeError):
                 # the layer's code decides on a number, or counts up to one
-                traced = _Traced(operation, symbolic=False)
-            self._traced[id(operation)] = traced
-        return self._traced[id(operation)]
+                traced = _Traced(node.op, layout, symbolic=False)
+            self._traced[key] = traced
+        return self._traced[key]
 
     def _output(self, node: Node) -> Iterator[Derivation]:
         traced, op = self._trace(node), node.op
@@ -140,8 +144,8 @@ class Derivations:
             formula, value = traced.output[axis], op.output_shape[axis]
             if axis < len(traced.inputs[0]) and formula == traced.inputs[0][axis]:
                 continue
-            axes = (axis - 2,) if axis >= 2 else ()
-            part = _axis_names(rank)[axis - 2] if axes else "channels" if rank else "features"
+            axes = (axis - 2,) if axis >= 2 and traced.layout.is_image else ()
+            part = traced.layout.name(axis, rank)
             source = traced.output_source if axes or rank <= 0 else traced.summary
             if isinstance(formula, Dim) and _is_symbol(formula):
                 source = ""  # a field of the layer, or an axis of the input
@@ -213,6 +217,77 @@ class Derivations:
         yield from _merged(found)
 
 
+class _Layout(NamedTuple):
+    """Whether the tensors that a layer reads, and its output, are (N, C, *spatial).
+
+    Others are (N, *positions, features): tokens, or an image whose channels were moved last.
+    """
+
+    reads_images: bool
+    is_image: bool
+
+    def name(self, axis: int, rank: int) -> str:
+        """What an axis of the output is called, of `rank` besides batch and channels."""
+        if not self.is_image:
+            return "features" if axis > rank else "positions" if rank == 1 else f"axis {axis}"
+        if axis > 1:
+            return _axis_names(rank)[axis - 2]
+        return "channels" if rank else "features"
+
+
+def _layouts(graph: Graph) -> dict[Node, _Layout]:
+    """What the axes are of the tensors that every layer reads and gives.
+
+    Followed through the layers: where the axes of an image went, and that what maps the last axis
+    reads features there.
+    """
+    orders: dict[Node, tuple[int, ...] | None] = {
+        node: tuple(range(len(node.shape))) for node in graph.inputs
+    }
+    found = {}
+    for node in graph.nodes:
+        layer, shapes = node.op.layer, node.op.inputs
+        own = tuple(range(len(shapes[0])))
+        into = {orders[source] for source in node.inputs}
+        order = next(iter(into)) if len(into) == 1 else None
+        if _reads_channels(layer, shapes):
+            order = own
+        elif order == own and len(own) > 2 and _maps_last_axis(layer, shapes):
+            order = None
+        reads_images = order == own
+        after = tuple(range(len(node.shape)))
+        if order is None:
+            order = after if len(after) < 3 else None
+        elif len(after) != len(own):
+            order = after if reads_images else None
+        else:
+            order = _moved(order, layer, shapes)
+        orders[node] = order
+        found[node] = _Layout(reads_images, order == after)
+    return found
+
+
+def _reads_channels(layer: Layer, shapes: tuple[Shape, ...]) -> bool:
+    """Whether axis 1 holds channels for it: it mixes them, or has a window over the others."""
+    views = layer.window(*shapes)
+    return layer.mixes_channels or (views is not None and any(v != IDENTITY for v in views))
+
+
+def _maps_last_axis(layer: Layer, shapes: tuple[Shape, ...]) -> bool:
+    *others, last = (layer.view(axis, 0, *shapes) for axis in range(1, len(shapes[0])))
+    return last is None and None not in others
+
+
+def _moved(order: tuple[int, ...], layer: Layer, shapes: tuple[Shape, ...]) -> tuple[int, ...]:
+    """The order of the axes after a layer that may permute them."""
+    moved = list(order)
+    for axis, origin in enumerate(order):
+        view = layer.view(axis, 0, *shapes)
+        if view is not None:
+            moved[view[0]] = origin
+    return tuple(moved)
+
+
 class _Traced:
     """An operation run on symbols, or on its numbers.
 
@@ -220,9 +295,10 @@ class _Traced:
         ConvcalcError, TypeError: its code does not run on symbols.
     """
 
-    def __init__(self, operation: Operation, symbolic: bool = True) -> None:
+    def __init__(self, operation: Operation, layout: _Layout, symbolic: bool = True) -> None:
         layer = operation.layer
         self.operation = operation
+        self.layout = layout
         self.symbolic = symbolic
         self.values: dict[str, Size] = {}
         own = {field.name for field in fields(type(layer))}
@@ -282,12 +358,14 @@ class _Traced:
         ):
             if not isinstance(formula, Dim) or _is_symbol(formula):
                 named.append(formula)
-            elif axis > 1:
+            elif not self.layout.is_image and axis <= rank:
+                named.append(self._symbol(Letter("out_position", axis - 1), value))
+            elif self.layout.is_image and axis > 1:
                 named.append(self._symbol(Letter("out", axis - 2), value))
             else:
-                named.append(
-                    self._symbol(Letter("out_channels" if rank else "out_features"), value)
-                )
+                is_channels = self.layout.is_image and rank > 0
+                letter = Letter("out_channels" if is_channels else "out_features")
+                named.append(self._symbol(letter, value))
         return tuple(named)
 
     def over_outputs(self, value: Size) -> Size:
@@ -316,12 +394,19 @@ class _Traced:
         return letter.dim
 
     def _shape(self, shape: Shape, index: int, layer: Layer, has_out: bool) -> Shape:
-        features = "channels" if len(shape) > 2 else "features"
+        rank = len(shape) - 2
+        is_image = self.layout.reads_images
+        features = "channels" if is_image and rank > 0 else "features"
+        place = 1 if is_image else rank + 1
         found = []
         for axis, size in enumerate(shape):
-            letter = Letter("batch") if axis == 0 else Letter("extent", axis - 2, index)
-            if axis == 1:
+            letter = Letter("batch")
+            if axis == place:
                 letter = Letter(f"in_{features}" if has_out else features, None, index)
+            elif axis > 0:
+                letter = Letter(
+                    *(("extent", axis - 2) if is_image else ("position", axis - 1)), index
+                )
             # which axes a merge repeats is read off the sizes that are 1
             repeated = axis > 0 and size == 1 and layer.merges and layer.is_elementwise
             found.append(size if repeated else self._symbol(letter, size))
@@ -473,7 +558,7 @@ def _merged(steps: list[Derivation]) -> Iterator[Derivation]:
             first_axis = {
                 name: Letter.of(name)._replace(axis=0)
                 for name in used
-                if Letter.of(name).axis == step.axes[0]
+                if Letter.of(name).axis == step.axes[0] and Letter.of(name).kind != "position"
             }
             moved = put(step.formula, {name: to.dim for name, to in first_axis.items()})  # type: ignore[arg-type]
             at = frozenset((first_axis.get(name, name), step.values[name]) for name in used)

@@ -37,6 +37,8 @@ MEANINGS = {
     "out_features": "features of the output",
     "extent": "size of the input",
     "out": "size of the output",
+    "position": "positions",
+    "out_position": "positions of the output",
     "kernel": "kernel",
     "stride": "stride",
     "padding": "padding on each side",
@@ -61,11 +63,11 @@ MEANINGS = {
 """What the symbols stand for, in the order of the legend."""
 
 _FACTORS = (
-    "batch", "out_channels", "out_features", "channels", "features", "out", "in_channels",
-    "in_features", "groups", "extent", "multiplier", "dilation", "kernel", "scale", "padding",
-    "total", "before", "jump", "stride",
+    "batch", "position", "out_position", "out_channels", "out_features", "channels", "features",
+    "out", "in_channels", "in_features", "groups", "extent", "multiplier", "dilation", "kernel",
+    "scale", "padding", "total", "before", "jump", "stride",
 )  # fmt: skip
-_TERMS = ("extent", "channels", "first", "field", "padding", "total", "before", "after",
+_TERMS = ("extent", "position", "channels", "first", "field", "padding", "total", "before", "after",
           "dilation", "kernel", "output_padding", "stride")  # fmt: skip
 _WORDS = {
     "start": "start",
@@ -74,6 +76,7 @@ _WORDS = {
     "params": "params",
     "shape": "size",
 }
+_POSITIONS = {"position": "n{i}", "out_position": "m{i}"}
 _FIELD = {"field": "r{i}", "jump": "j{i}", "first": "x{i}"}
 
 
@@ -110,7 +113,7 @@ STYLES: dict[str, Style] = {
     "textbook": Style(
         "Dumoulin and Visin 2016, arXiv:1603.07285",
         {
-            **_WORDS, **_FIELD,
+            **_WORDS, **_POSITIONS, **_FIELD,
             "batch": "N", "channels": "C", "in_channels": "C_in", "out_channels": "C_out",
             "features": "F", "in_features": "F_in", "out_features": "F_out", "extent": "{X}",
             "out": "{X}_out", "kernel": "k{i}", "stride": "s{i}", "padding": "p{i}",
@@ -123,7 +126,7 @@ STYLES: dict[str, Style] = {
     "torch": Style(
         "the documentation of PyTorch",
         {
-            **_WORDS, **_FIELD,
+            **_WORDS, **_POSITIONS, **_FIELD,
             "batch": "N", "channels": "C", "in_channels": "C_in", "out_channels": "C_out",
             "features": "features", "in_features": "in_features", "out_features": "out_features",
             "extent": "{X}", "out": "{X}_out", "kernel": "kernel{i}", "stride": "stride{i}",
@@ -138,7 +141,7 @@ STYLES: dict[str, Style] = {
     "d2l": Style(
         "Dive into Deep Learning, d2l.ai",
         {
-            **_WORDS, **_FIELD,
+            **_WORDS, **_POSITIONS, **_FIELD,
             "batch": "N", "channels": "c", "in_channels": "c_i", "out_channels": "c_o",
             "features": "d", "in_features": "d_i", "out_features": "d_o", "extent": "n{i}",
             "out": "m{i}", "kernel": "k{i}", "stride": "s{i}", "padding": "p{i}",
@@ -146,11 +149,12 @@ STYLES: dict[str, Style] = {
             "groups": "g", "multiplier": "t", "output_padding": "e{i}", "size": "m{i}",
             "scale": "u{i}",
         },
-        factors=("batch", "in_channels", "channels", "in_features", "features", "out_channels",
-                 "out_features", "groups", "extent", "multiplier", "dilation", "kernel", "out",
-                 "scale", "padding", "total", "before", "jump", "stride"),
-        terms=("extent", "channels", "first", "field", "dilation", "kernel", "padding", "total",
-               "before", "after", "output_padding", "stride"),
+        factors=("batch", "position", "out_position", "in_channels", "channels", "in_features",
+                 "features", "out_channels", "out_features", "groups", "extent", "multiplier",
+                 "dilation", "kernel", "out", "scale", "padding", "total", "before", "jump",
+                 "stride"),
+        terms=("extent", "position", "channels", "first", "field", "dilation", "kernel", "padding",
+               "total", "before", "after", "output_padding", "stride"),
         left_out=_PLAIN,
         marked=True,
         total_padding=True,
@@ -159,18 +163,19 @@ STYLES: dict[str, Style] = {
     "cs231n": Style(
         "CS231n, Convolutional Neural Networks for Visual Recognition",
         {
-            **_WORDS, **_FIELD,
+            **_WORDS, **_POSITIONS, **_FIELD,
             "batch": "N", "channels": "D", "in_channels": "D", "out_channels": "K",
             "features": "D", "in_features": "D", "out_features": "K", "extent": "{X}",
             "out": "{X}_2", "kernel": "F{i}", "stride": "S{i}", "padding": "P{i}",
             "before": "A{i}", "after": "B{i}", "dilation": "d{i}", "groups": "G",
             "multiplier": "M", "output_padding": "E{i}", "size": "M{i}", "scale": "U{i}",
         },
-        factors=("batch", "extent", "out", "dilation", "kernel", "in_channels", "in_features",
-                 "channels", "features", "groups", "multiplier", "out_channels", "out_features",
-                 "scale", "padding", "total", "before", "jump", "stride"),
-        terms=("extent", "channels", "first", "field", "dilation", "kernel", "padding", "total",
-               "before", "after", "output_padding", "stride"),
+        factors=("batch", "position", "out_position", "extent", "out", "dilation", "kernel",
+                 "in_channels", "in_features", "channels", "features", "groups", "multiplier",
+                 "out_channels", "out_features", "scale", "padding", "total", "before", "jump",
+                 "stride"),
+        terms=("extent", "position", "channels", "first", "field", "dilation", "kernel", "padding",
+               "total", "before", "after", "output_padding", "stride"),
         left_out=_PLAIN,
         square=True,
         letters={**_LETTERS, 3: ("T", "H", "W")},  # D is the number of channels
@@ -298,6 +303,8 @@ class Formula:
         alike = {self.values.get(str(letter._replace(axis=a))) for a in range(rank)}
         for_all = rank > 0 and len(self.derivation.axes) == rank
         marked = style.marked and self.derivation.quantity == "output"
+        if letter.kind in _POSITIONS:
+            return text.format(i="" if rank == 1 else f"_{axis + 1}")
         bare = rank == 1 or (for_all and not marked) or (style.square and len(alike) == 1)
         marks = style.marks.get(rank, _INDICES)
         letters = style.letters.get(rank, tuple(f"D_{a}" for a in range(8)))
