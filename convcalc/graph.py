@@ -242,6 +242,21 @@ class Graph:
             )
         return found
 
+    def module(self, path: str) -> Module:
+        """The module of a path; the network itself where it is empty.
+
+        Raises:
+            UsageError: there is none, or it is a layer.
+        """
+        if not path:
+            return self.root
+        for node in self.find(path):
+            for module in node.scope.ancestors():
+                if module.path == path:
+                    return module
+        around = f"Name the module around it: {node.scope.path}." if node.scope.path else ""
+        raise UsageError(f"{shorten(path)} is a layer, and holds no others", hint=around)
+
     def _nearest(self, path: str) -> str:
         """Which layers and modules may be meant: those that end in this name, or one like it."""
         modules = dict.fromkeys(m for node in self.nodes for m in node.scope.ancestors())

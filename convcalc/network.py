@@ -237,15 +237,28 @@ class Network:
 
         return explain(self.graph, layers, of, style, dtype)
 
-    def walk_through(self, style: str = "textbook") -> Walkthrough:
-        """All layers in running order, a line each, with the sizes worked out as on the board.
+    def walk_through(
+        self,
+        style: str = "textbook",
+        *,
+        layer: str = "",
+        depth: int | None = None,
+        fold: bool = True,
+    ) -> Walkthrough:
+        """All layers in running order, a line each, with sizes and parameters worked out.
+
+        Args:
+            style: whose forms: textbook, torch, d2l or cs231n.
+            layer: the path of a module, to walk through that alone.
+            depth: the number of levels of the module tree; None for all, down to the layers.
+            fold: whether identical neighbours become one line.
 
         Raises:
-            UsageError: there is no such style.
+            UsageError: there is no such style or module.
         """
         from convcalc.report.walkthrough import walk_through
 
-        return walk_through(self.graph, style)
+        return walk_through(self.graph, style, layer, depth, fold)
 
     def formula(
         self,

@@ -980,44 +980,116 @@ def has_package(name: str) -> bool:
 WALK = """\
 LeNet-5  input [1, 1, 28, 28]
 
-Layer      Worked out                     Output    Params     MACs
-───────────────────────────────────────────────────────────────────
-conv1      (28 − 5 + 2·2)/1 + 1 = 28      6×28×28      156  117,600
-sigmoid1                                  6×28×28        –        –
-avg_pool1  (28 − 2)/2 + 1 = 14            6×14×14        –        –
-conv2      (14 − 5)/1 + 1 = 10            16×10×10   2,416  240,000
-sigmoid2                                  16×10×10       –        –
-avg_pool2  (10 − 2)/2 + 1 = 5             16×5×5         –        –
-flatten1   5·5·16 = 400                   400            –        –
-linear1    (400 + 1)·120                  120       48,120   48,000
-sigmoid3                                  120            –        –
-linear2    (120 + 1)·84                   84        10,164   10,080
-sigmoid4                                  84             –        –
-linear3    (84 + 1)·10                    10           850      840
-───────────────────────────────────────────────────────────────────
-Total                                               61,706  416,520"""
+Layer      Size                           Output                     Params     MACs
+────────────────────────────────────────────────────────────────────────────────────
+conv1      (28 − 5 + 2·2)/1 + 1 = 28      6×28×28      (5·5·1 + 1)·6 =    156  117,600
+sigmoid1                                  6×28×28                             –        –
+avg_pool1  (28 − 2)/2 + 1 = 14            6×14×14                             –        –
+conv2      (14 − 5)/1 + 1 = 10            16×10×10  (5·5·6 + 1)·16 =  2,416  240,000
+sigmoid2                                  16×10×10                            –        –
+avg_pool2  (10 − 2)/2 + 1 = 5             16×5×5                              –        –
+flatten1   5·5·16 = 400                   400                                 –        –
+linear1                                   120         (400 + 1)·120 = 48,120   48,000
+sigmoid3                                  120                                 –        –
+linear2                                   84           (120 + 1)·84 = 10,164   10,080
+sigmoid4                                  84                                  –        –
+linear3                                   10            (84 + 1)·10 =    850      840
+────────────────────────────────────────────────────────────────────────────────────
+Total                                                                61,706  416,520"""
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r" {2,}", "  ", re.sub("─+", "─", text))
 
 
 def test_walkthrough() -> None:
     text = convcalc.load("lenet5").walk_through("cs231n").text()
-    squeezed = re.sub(r" {2,}", "  ", re.sub("─+", "─", text))
-    assert squeezed == re.sub(r" {2,}", "  ", re.sub("─+", "─", WALK))
+    assert squeezed(text) == squeezed(WALK)
+    assert len({len(line) for line in text.splitlines()[3:]} - {0}) == 1
 
 
-def test_walkthrough_folds_and_wraps() -> None:
-    walk = convcalc.load("resnet18").walk_through()
-    text = walk.text()
-    assert "  basic1–2 ×2" in text
-    assert text.endswith("their line holds the sum, the lines below it one.")
-    assert "11,689,512  1,814,073,344" in text
-    narrow = walk.text(80).splitlines()
+@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "vgg16", "unet", "convnext_tiny"])
+def test_walkthroughs_go_down_to_the_layers(name: str) -> None:
+    """Every layer with parameters has them worked out, and the leaves sum to the total."""
+    net = convcalc.load(name)
+    report = net.summarize()
+    walk = net.walk_through(fold=False).to_dict()
+    leaves = [line for line in walk["lines"] if line["type"] in layer_names()]
+    assert [line["layer"] for line in leaves] == [row.name for row in report.rows]
+    assert sum(line["params"] for line in leaves) == report.totals.params
+    assert sum(line["macs"] for line in leaves) == report.totals.macs
+    folded = net.walk_through().to_dict()["lines"]
+    assert len(folded) <= len(walk["lines"])
+    for line in folded:
+        if line["type"] in layer_names() and line["params"]:
+            (step,) = [s for s in line["steps"] if s["quantity"] == "params"]
+            assert line["times"] * worked_out(step["substituted"]) == line["params"]
+    for row in net.walk_through().text().splitlines():
+        shown = re.search(r"  ([^ ⌊⌋]\S*(?: [+−] \S+)*) = +([\d,]+)  +[\d,–]+$", row)
+        if shown:
+            assert worked_out(shown[1]) == int(shown[2].replace(",", "")), row
+
+
+def test_parameters_of_layers_that_are_repeated_are_those_of_all() -> None:
+    text = convcalc.load("vgg16").walk_through(layer="block3").text()
+    assert squeezed(text).startswith("VGG-16, block3  input [1, 128, 56, 56]\n")
+    net = convcalc.loads(
+        "input: [8, 9, 9]\nlayers: [{repeat: 3, conv: {out_channels: 8, kernel: 3, padding: 1}}]"
+    )
+    (line,) = [x for x in net.walk_through().text().splitlines() if x.startswith("conv1–3 ×3")]
+    assert "3·(8·(8·3·3 + 1)) = 1,752" in line
+    assert r"$3 \cdot \left( 8 \cdot" in net.walk_through().markdown()
+
+
+def test_walkthroughs_of_modules_to_a_depth() -> None:
+    net = convcalc.load("resnet50")
+    walk = net.walk_through(layer="layer1", depth=1)
+    assert squeezed(walk.text()).splitlines() == [
+        "ResNet-50, layer1  input [1, 64, 56, 56]",
+        "",
+        "Layer  Size  Output  Params  MACs",
+        "─",
+        "bottleneck1  256×56×56  75,008  231,211,008",
+        "bottleneck2–3 ×2  256×56×56  140,800  436,731,904",
+        "─",
+        "Total  215,808  667,942,912",
+        "×n: n identical ones; their line holds the sum, the lines below it one.",
+        "Modules hold more: --depth N shows more levels, without it all are shown.",
+    ]
+    assert "Modules hold more" not in net.walk_through(layer="layer1").text()
+    inside = net.walk_through(layer="layer1.bottleneck1.conv3x3").to_dict()
+    assert [line["type"] for line in inside["lines"]] == ["conv", "batch_norm"]
+    assert inside["totals"] == {"params": 36_992, "macs": 115_605_504}
+    with pytest.raises(UsageError, match="conv1 is a layer, and holds no others"):
+        net.walk_through(layer="stem.conv1")
+    with pytest.raises(UsageError, match="Did you mean 'layer1'"):
+        net.walk_through(layer="layr1")
+
+
+def test_walkthroughs_at_80_and_160_columns() -> None:
+    walk = convcalc.load("resnet50").walk_through()
+    wide, narrow = walk.text(160).splitlines(), walk.text(80).splitlines()
+    assert max(map(len, wide)) <= 160
+    assert max(map(len, narrow)) <= 80
     place = next(i for i, line in enumerate(narrow) if line.startswith("  conv1"))
-    assert narrow[place + 1].strip() == "⌊(224 + 2·3 − 7)/2⌋ + 1 = 112"
-    assert walk.markdown().splitlines()[1] == "|---|---|---|--:|--:|"
-    rows = walk.markdown().splitlines()[2:]
+    assert [line.strip() for line in narrow[place + 1 : place + 3]] == [
+        "size ⌊(224 + 2·3 − 7)/2⌋ + 1 = 112",
+        "params 64·3·7·7 = 9,408",
+    ]
+    assert "25,557,032  4,089,184,256" in narrow[-2]
+    assert wide[-1].endswith("their line holds the sum, the lines below it one.")
+    rows = walk.markdown().splitlines()
+    assert rows[1] == "|---|---|---|--:|--:|"
     assert all(row.count("|") == 6 for row in rows)
     with pytest.raises(UsageError, match="Did you mean 'd2l'"):
         convcalc.load("lenet5").walk_through("d2")
+
+
+def test_walkthroughs_say_where_windows_do_not_fit() -> None:
+    net = convcalc.load("alexnet_cs231n", H=224, W=224)
+    assert "Where ⌊⌋ stands, windows do not fit evenly" in net.walk_through("cs231n").text()
+    assert "do not fit evenly" not in net.walk_through().text()
+    assert "do not fit evenly" not in convcalc.load("alexnet_cs231n").walk_through("cs231n").text()
 
 
 # -- the command ----------------------------------------------------------------------------------
@@ -1060,6 +1132,45 @@ def test_command_forms(run: Run, tmp_path: Path) -> None:  # noqa: F811
     assert json.loads(file.read_text(encoding="utf-8")) == net.walk_through().notebook()
 
 
+def test_command_steps(run: Run) -> None:  # noqa: F811
+    net = convcalc.load("resnet18")
+    for arguments, options in (
+        ((), {}),
+        (("layer1", "--depth", "2"), {"layer": "layer1", "depth": 2}),
+        (("layer2", "--all"), {"layer": "layer2", "fold": False}),
+    ):
+        out = run("explain", "resnet18", *arguments, "--steps").out
+        assert out == net.walk_through(**options).text() + "\n"
+
+
+def test_json(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    net = convcalc.load("alexnet_cs231n")
+    found = json.loads(run("explain", "alexnet_cs231n", "conv1", "--format", "json").out)
+    assert found == net.explain("conv1").to_dict()
+    assert (found["convcalc"], found["name"], found["style"]) == (1, "AlexNet (CS231n)", "textbook")
+    assert found["steps"][1] == {
+        "layer": "conv1",
+        "quantity": "output",
+        "part": "height and width",
+        "formula": "⌊(n + 2p − k)/s⌋ + 1",
+        "substituted": "⌊(227 + 2·0 − 11)/4⌋ + 1",
+        "value": 55,
+        "source": "Dumoulin and Visin 2016, arXiv:1603.07285, relationships 6 and 15",
+        "note": "",
+    }
+    file = tmp_path / "steps.json"
+    run("explain", "alexnet_cs231n", "--steps", "-o", str(file))
+    walk = json.loads(file.read_text(encoding="utf-8"))
+    assert walk == net.walk_through().to_dict()
+    assert walk["totals"] == {"params": 62_378_344, "macs": 1_135_256_096}
+    assert [step["value"] for step in walk["lines"][0]["steps"]] == [96, 55, 34_944]
+    symbolic = convcalc.loads("input: [3, H]\nvariables: {H: }\nlayers: [max_pool: 2, upsample: 3]")
+    values = [step["value"] for step in symbolic.explain(of="output").to_dict()["steps"]]
+    assert values == ["(H // 2)", "3*(H // 2)"]
+    json.dumps(symbolic.explain().to_dict())
+    json.dumps(symbolic.walk_through().to_dict())
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -1071,8 +1182,11 @@ def test_command_forms(run: Run, tmp_path: Path) -> None:  # noqa: F811
             "unknown style 'keras'. There are textbook, torch, d2l",
         ),
         (("lenet5", "--steps", "--style", "x"), 2, "unknown style 'x'"),
-        (("lenet5", "conv1", "--steps"), 2, "--steps walks through the whole network: leave out"),
-        (("lenet5", "--of", "macs", "--steps"), 2, "leave out LAYER and --of"),
+        (("lenet5", "conv1", "--steps"), 2, "conv1 is a layer, and holds no others"),
+        (("lenet5", "conv1", "conv2", "--steps"), 2, "the network, or one LAYER of it"),
+        (("lenet5", "--of", "macs", "--steps"), 2, "takes no --of"),
+        (("lenet5", "--all"), 2, "--depth and --all belong to --steps"),
+        (("lenet5", "--depth", "2"), 2, "--depth and --all belong to --steps"),
         (("lenet5", "-o", ""), 2, "-o: an empty file name"),
         (("nonet",), 3, "nonet"),
     ],

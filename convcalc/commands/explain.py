@@ -16,9 +16,11 @@ from convcalc.commands._options import (
 )
 from convcalc.errors import UsageError
 from convcalc.report.board import STYLES
+from convcalc.report.explanation import Explanation
 from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.walkthrough import Walkthrough
 
-_SUFFIXES = {"md": "markdown", "tex": "latex", "ipynb": "notebook"}
+_SUFFIXES = {"md": "markdown", "tex": "latex", "ipynb": "notebook", "json": "json"}
 
 
 @click.command("explain")
@@ -33,13 +35,23 @@ _SUFFIXES = {"md": "markdown", "tex": "latex", "ipynb": "notebook"}
     help="Names and forms as in " + "; ".join(f"{n}: {s.about}" for n, s in STYLES.items())
     + " (default: textbook).",
 )  # fmt: skip
-@click.option("--steps", is_flag=True, help="Walk through the whole network, a layer a line.")
+@click.option(
+    "--steps", is_flag=True, help="Walk through the whole network, or a module, a layer a line."
+)
+@click.option(
+    "--depth", type=click.IntRange(min=1), metavar="N",
+    help="With --steps: show N levels of the module tree (default: all).",
+)  # fmt: skip
+@click.option(
+    "--all", "everything", is_flag=True,
+    help="With --steps: show every layer: no folding into ×n.",
+)  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(tuple(BYTES)), default="float32", metavar="|".join(BYTES),
     help="What the bytes are counted for (default: float32).",
 )  # fmt: skip
 @variables_options
-@format_option("text", "markdown", "latex", "notebook")
+@format_option("text", "markdown", "latex", "notebook", "json")
 @output_option
 def command(
     spec: str,
@@ -47,6 +59,8 @@ def command(
     of: str | None,
     style: str,
     steps: bool,
+    depth: int | None,
+    everything: bool,
     dtype: str,
     settings: tuple[str, ...],
     batch: str | None,
@@ -63,24 +77,30 @@ def command(
       convcalc explain alexnet conv1
       convcalc explain alexnet conv1 --of output --style d2l
       convcalc explain lenet5 --steps
+      convcalc explain resnet50 layer1 --steps --depth 2
       convcalc explain resnet50 layer1.bottleneck1 --format latex -o slide.tex
     """
     if output == "":
         raise UsageError("-o: an empty file name")
     if form is None:
         form = _SUFFIXES.get((output or "").rpartition(".")[2], "text")
+    if steps and (len(layers) > 1 or of is not None):
+        raise UsageError("--steps walks through the network, or one LAYER of it, and takes no --of")
+    if not steps and (depth is not None or everything):
+        raise UsageError("--depth and --all belong to --steps")
     net = open_network(spec, parse_settings(settings, batch))
-    if steps and (layers or of is not None):
-        raise UsageError("--steps walks through the whole network: leave out LAYER and --of")
-    found = (
-        net.walk_through(style) if steps else net.explain(layers, of=of, style=style, dtype=dtype)
-    )
+    found: Explanation | Walkthrough
+    if steps:
+        found = net.walk_through(style, layer="".join(layers), depth=depth, fold=not everything)
+    else:
+        found = net.explain(layers, of=of, style=style, dtype=dtype)
     if not (steps or layers):
         click.echo("Note: the first layer of every kind; name a layer to see another", err=True)
-    if form == "notebook":
+    if form in ("notebook", "json"):
         import json
 
-        text = json.dumps(found.notebook(), indent=1, ensure_ascii=False)
+        made = found.notebook() if form == "notebook" else found.to_dict()
+        text = json.dumps(made, indent=1, ensure_ascii=False)
     elif form != "text":
         text = found.latex() if form == "latex" else found.markdown()
     elif output is None:

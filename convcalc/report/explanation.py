@@ -15,6 +15,7 @@ from convcalc.graph import Graph, Node
 from convcalc.layer import show_shape
 from convcalc.notation import LATEX, TEXT, Notation
 from convcalc.report.board import MEANINGS, STYLES, Formula
+from convcalc.report.report import JSON_VERSION, plain
 from convcalc.report.terminal import Piece, Rendered, wrapped
 
 _LABELS = {
@@ -54,8 +55,12 @@ class Step(NamedTuple):
     source: str
     note: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**self._asdict(), "value": plain(self.value)}
 
-class _Written:
+
+class Written:
     """A derivation in a style."""
 
     def __init__(self, derivation: Derivation, style: str) -> None:
@@ -65,6 +70,15 @@ class _Written:
         self.formula = None
         if derivation.formula is not None:
             self.formula = Formula(derivation, STYLES[style])
+
+    def step(self, layer: str) -> Step:
+        """The figure as text."""
+        names = self.formula.names(TEXT) if self.formula else ""
+        numbers = self.formula.numbers(TEXT) if self.formula else ""
+        return Step(
+            layer, self.quantity, self.part, names, numbers, self.derivation.value,
+            self.derivation.source, self.note,
+        )  # fmt: skip
 
     def sides(self, notation: Notation) -> list[str]:
         """What stands between the equals signs: the formula, the numbers put in, the value."""
@@ -112,7 +126,7 @@ class _Layer(NamedTuple):
     """A layer and all that is written about it."""
 
     node: Node
-    steps: list[_Written]
+    steps: list[Written]
 
     @property
     def shapes(self) -> tuple[str, str]:
@@ -144,19 +158,14 @@ class Explanation:
         self.title = title
         self.style = style
         self._layers = [
-            _Layer(node, [_Written(derivation, style) for derivation in derivations])
+            _Layer(node, [Written(derivation, style) for derivation in derivations])
             for node, derivations in found
         ]
 
     def __iter__(self) -> Iterator[Step]:
         for layer in self._layers:
             for step in layer.steps:
-                names = step.formula.names(TEXT) if step.formula else ""
-                numbers = step.formula.numbers(TEXT) if step.formula else ""
-                yield Step(
-                    layer.node.path, step.quantity, step.part, names, numbers,
-                    step.derivation.value, step.derivation.source, step.note,
-                )  # fmt: skip
+                yield step.step(layer.node.path)
 
     def render(self, width: int | None = None) -> Rendered:
         """As lines for a terminal of some width; each derivation on one line where that fits."""
@@ -182,6 +191,15 @@ class Explanation:
     def notebook(self) -> dict[str, Any]:
         """As a Jupyter notebook, nbformat 4: a cell for every layer."""
         return notebook([f"# {plain_markdown(self.title)}", *map(_markdown, self._layers)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `explain --format json` prints it."""
+        return {
+            "convcalc": JSON_VERSION,
+            "name": self.title,
+            "style": self.style,
+            "steps": [step.to_dict() for step in self],
+        }
 
     def __str__(self) -> str:
         return self.text()

@@ -37,7 +37,12 @@ LONG = 100
 
 
 def lines(
-    graph: Graph, quantities: list[str], *, depth: int | None = None, fold: bool = True
+    graph: Graph,
+    quantities: list[str],
+    *,
+    depth: int | None = None,
+    fold: bool = True,
+    root: Module | None = None,
 ) -> list[Line]:
     """The lines of a graph's module tree.
 
@@ -47,15 +52,17 @@ def lines(
         depth: the number of levels shown; deeper ones are in their module's line. None for as
             many as fit a screen or two, or for all where nothing is folded.
         fold: whether identical neighbours, each fed by the one before, become one line.
+        root: a module whose lines alone are wanted.
     """
+    root = root or graph.root
     walk = _Walk(quantities, fold)
     if depth is not None:
-        return walk.lines(graph.root, depth)
-    found = walk.lines(graph.root, None)
+        return walk.lines(root, depth)
+    found = walk.lines(root, None)
     depth = 1 + max((len(line.ancestors) for line in found), default=0)
     while fold and len(found) > LONG and depth > 1:
         depth -= 1
-        found = walk.lines(graph.root, depth)
+        found = walk.lines(root, depth)
     return found
 
 
