@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.closed_form import Decisions, Forms, Formula
@@ -100,7 +101,7 @@ class Network:
         for name in names:
             if name not in ("N", *self.spec.variables):
                 raise _unknown_symbol(name, self.spec)
-        with collector_paused():
+        with self._building(self._overrides):
             return build_symbolic(self.spec, self._overrides, names)
 
     def seen_by(self, layer: str, unit: Sequence[int]) -> dict[str, list[tuple[int, int]]]:
@@ -142,9 +143,15 @@ class Network:
         return list(dict.fromkeys(["N", *self.spec.input_names, *unknown]))
 
     def _build(self, overrides: Mapping[str, Any]) -> Graph:
+        with self._building(overrides):
+            return build(self.spec, overrides)
+
+    @contextmanager
+    def _building(self, overrides: Mapping[str, Any]) -> Iterator[None]:
+        """Errors of sizes that do not fit say which would."""
         try:
             with collector_paused():
-                return build(self.spec, overrides)
+                yield
         except ShapeError as error:
             error.hint = f"{error.hint} {self._smallest(overrides)}".strip()
             raise
@@ -495,7 +502,8 @@ class Network:
         texts = [keep] if isinstance(keep, str) else list(keep)
         known = ["N", *self.spec.variables]
         conditions = [Condition.parse(text, TOTALS, known) for text in texts]
-        return fit(self.spec, self._overrides, names, conditions, limit, dtype)
+        with self._building(self._overrides):
+            return fit(self.spec, self._overrides, names, conditions, limit, dtype)
 
     def __str__(self) -> str:
         return str(self.summarize())

@@ -290,6 +290,17 @@ def test_what_cannot_be_varied(vary: str, keep: str, text: str) -> None:
     assert text in str(error.value)
 
 
+def test_the_command_at_a_size_that_does_not_fit(fit: Any, tmp_path: Path) -> None:
+    spec = tmp_path / "odd.yaml"
+    spec.write_text(
+        "{input: [1, H], variables: {H: 9}, layers: [{relu: , name: a}, max_pool: 4,"
+        " {upsample: 4, name: b}, {add: , from: [a, b]}]}"
+    )
+    code, out, err = fit(str(spec), "--vary", "H", "--keep", "activation_bytes <= 1000")
+    assert (code, err) == (0, "")
+    assert "the largest H is 76" in out
+
+
 def test_unknown_dtype() -> None:
     with pytest.raises(convcalc.ConvcalcError, match="unknown dtype 'float'"):
         convcalc.load("lenet5").fit(dtype="float")

@@ -20,6 +20,7 @@ from convcalc.analysis.exact_sizes import Congruence
 from convcalc.dim import floors, gcd, maximum, minimum, never_falls, symbol
 from convcalc.graph import Node
 from convcalc.network import Network
+from convcalc.spec.document import read_string
 from convcalc.spec.zoo import read_text, zoo_file
 
 # `meta["min_size"]` of the weights in torchvision 0.19, torchvision/models/*.py
@@ -149,6 +150,41 @@ def test_limits_of_other_variables() -> None:
     assert net.limits_of(["width", "classes"]).smallest == {"width": 1, "classes": 1}
     with pytest.raises(convcalc.ConvcalcError, match="'h' is no variable of this spec"):
         net.limits_of("h")
+
+
+UNET = """
+input: [3, H, W]
+variables: {H: 130, W: 130, width: 4}
+layers:
+  - {conv: {out_channels: width, kernel: 3, padding: 1}, name: skip1}
+  - max_pool: 2
+  - {conv: {out_channels: 2*width, kernel: 3, padding: 1}, name: skip2}
+  - max_pool: 2
+  - {conv: {out_channels: 4*width, kernel: 3, padding: 1}, name: skip3}
+  - max_pool: 2
+  - conv_transpose: {out_channels: 4*width, kernel: 2, stride: 2}
+  - {concat: , from: [previous, skip3], name: join3}
+  - conv_transpose: {out_channels: 2*width, kernel: 2, stride: 2}
+  - {concat: , from: [previous, skip2], name: join2}
+  - conv_transpose: {out_channels: width, kernel: 2, stride: 2}
+  - {concat: , from: [previous, skip1], name: join1}
+"""
+
+
+def test_sizes_that_fit_are_found_where_the_defaults_do_not(limits: Any, tmp_path: Path) -> None:
+    spec = tmp_path / "small_unet.yaml"
+    spec.write_text(UNET)
+    code, out, err = limits(str(spec))
+    assert (code, err) == (0, "")
+    assert "The smallest with H = W: 8." in out
+    code, out, err = limits(str(spec), "--in", "H")
+    assert (code, out) == (3, "")
+    assert "join2: concat of unequal sizes 64 and 65" in err
+    net = Network(read_string(UNET), {}, build=False)
+    assert net.limits.smallest == {"N": 1, "H": 8, "W": 8}
+    assert net.fit("H, W", "macs < 1G").value % 8 == 0  # type: ignore[operator]
+    with pytest.raises(convcalc.ConvcalcError, match="unequal sizes"):
+        net.graph  # noqa: B018
 
 
 # -- where no layer rounds ----------------------------------------------------------------------

@@ -73,7 +73,7 @@ def command(
     for name in names:
         if name in values:
             raise UsageError(f"{name} is given a number and varied: one will do")
-    net = open_network(spec, values)
+    net = open_network(spec, values, build=False)
     found = net.fit(names, keep, limit=limit, dtype=dtype)
     if form == "json":
         import json

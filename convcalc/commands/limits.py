@@ -59,7 +59,7 @@ def command(
     if form is None:
         form = "json" if output is not None and output.endswith(".json") else "text"
     values = parse_settings(settings, batch)
-    net = open_network(spec, values)
+    net = open_network(spec, values, build=False)
     if names is None:
         chosen = [name for name in ("N", *net.spec.input_names) if name not in values]
     else:
