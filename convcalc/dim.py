@@ -725,6 +725,45 @@ def never_falls(value: Value) -> bool:
     )
 
 
+def period(value: Value) -> tuple[int, Rational] | None:
+    """p ≥ 1 and k with f(n + p) = f(n) + k for all whole n, f the value in its one symbol.
+
+    H has p = k = 1, a sum the least common multiple of its terms' p; and if ⌊f/d⌋ is reached with
+    p and k of f, m·p and m·k/d for m = d/gcd(d, k). None where there is none, as for H², or none
+    is known.
+    """
+    length, grown = 1, []
+    for monomial, coefficient in _terms(value).items():
+        if not monomial:
+            continue
+        found = _atom_period(monomial[0]) if len(monomial) == 1 else None
+        if found is None:
+            return None
+        length = math.lcm(length, found[0])
+        grown.append((coefficient, *found))
+    return length, sum((c * k * (length // p) for c, p, k in grown), start=0)
+
+
+def _atom_period(atom: Atom) -> tuple[int, Rational] | None:
+    if isinstance(atom, Symbol):
+        return (1, 1) if atom.is_whole else None
+    if isinstance(atom, _Quotient) and isinstance(atom.denominator, int):
+        found = period(atom.numerator)
+        if found is None:
+            return None
+        length, growth = found
+        times = atom.denominator // math.gcd(atom.denominator, int(growth))
+        return length * times, int(growth) * times // atom.denominator
+    if isinstance(atom, _Call) and atom.function != "gcd":
+        inner = [period(argument) for argument in atom.arguments]
+        known = [found for found in inner if found is not None]
+        length = math.lcm(*(p for p, _ in known))
+        growths = {k * (length // p) for p, k in known}
+        if len(known) == len(inner) and len(growths) == 1:
+            return length, growths.pop()
+    return None
+
+
 def without_gcds(value: Value) -> Any:
     """A size that is never above the value, without its gcds with numbers: 1 ≤ gcd(a, d) ≤ d.
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import convcalc
 from convcalc.__main__ import main
 from convcalc.analysis.exact_sizes import Congruence
-from convcalc.dim import floors, gcd, maximum, minimum, never_falls, symbol
+from convcalc.analysis.limits import Limits, holds_at
+from convcalc.dim import floors, gcd, maximum, minimum, never_falls, period, symbol
 from convcalc.graph import Node
 from convcalc.network import Network
 from convcalc.spec.document import read_string
@@ -80,8 +81,8 @@ EVEN = (
 def test_conditions_that_a_least_value_does_not_say() -> None:
     net = convcalc.loads(EVEN)
     assert net.limits.smallest["H"] == 2
-    assert str(net.limits) == "H ≥ 2, 2·⌊H/2⌋ = H"
-    assert [node.path for node in net.limits.makers] == ["add1"]
+    assert str(net.limits) == "H ≥ 2, 2 divides H"
+    assert [node.path for node in net.limits.demanded_by["H"]] == ["add1"]
     assert net.limits.set_by["H"][0].path == "max_pool1"
     form = net.formula("adds")
     assert form.evaluate(N=1, H=10) == 80
@@ -125,6 +126,16 @@ def test_the_least_value_is_the_first_that_loads(layers: list[str]) -> None:
     smallest = net.limits.smallest.get("H")
     first = next((n for n in range(1, 400) if loads(text, n)), None)
     assert smallest == first or (first is None and (smallest is None or smallest >= 400))
+    for n in range(1, 40):
+        assert fits(net.limits, n) == (loads(text, n) is not None), (n, str(net.limits))
+
+
+def fits(limits: Limits, n: int) -> bool:
+    """Whether limits say that a height is accepted."""
+    if "H" not in limits.smallest or n < limits.smallest["H"]:
+        return False
+    modulus, residue = limits.multiples.get("H", (1, 0))
+    return n % modulus == residue and all(holds_at(r, {"H": n}) for r in limits.conditions)
 
 
 def loads(text: str, size: int) -> Network | None:
@@ -169,6 +180,74 @@ layers:
   - conv_transpose: {out_channels: width, kernel: 2, stride: 2}
   - {concat: , from: [previous, skip1], name: join1}
 """
+
+
+@pytest.mark.parametrize(
+    ("layers", "text"),
+    [
+        (["{add: [[max_pool: 2, upsample: 2], []]}", "{slice: {axis: 2, start: 2}}",
+          "{add: [[max_pool: 3, upsample: 3], []]}"], "H ≥ 8, H ≡ 2 (mod 6)"),
+        # 4·⌊H/4⌋ = 2·⌊H/2⌋ holds where H leaves 0 or 1: no congruence
+        (["{add: [[max_pool: 2, upsample: 2], [max_pool: 4, upsample: 4]]}"],
+         "H ≥ 4, 4·⌊H/4⌋ = 2·⌊H/2⌋"),
+        # 0, 1 or 2 (mod 6), and even: 0 or 2 is no congruence
+        (["{add: [[], [max_pool: 2, upsample: 2]]}",
+          "{add: [[max_pool: 3, upsample: 3], [max_pool: 6, upsample: 6]]}"],
+         "H ≥ 6, 2 divides H, 6·⌊H/6⌋ = 3·⌊H/3⌋"),
+        # grows on one side only: a size, and no congruence
+        (["{add: [[crop: [6]], [max_pool: 2]]}"], "H ≥ 12, ⌊H/2⌋ = 6"),
+    ],
+)  # fmt: skip
+def test_equalities_become_congruences_where_they_are_one(layers: list[str], text: str) -> None:
+    net = convcalc.loads(f"{{input: [1, H], variables: {{H: }}, layers: [{', '.join(layers)}]}}")
+    assert str(net.limits) == text
+
+
+def test_a_congruence_names_the_layers_that_demand_it(limits: Any, tmp_path: Path) -> None:
+    net = convcalc.loads(UNET, H=128, W=128)
+    assert str(net.limits) == "H ≥ 8, W ≥ 8, 8 divides H, 8 divides W"
+    assert [node.path for node in net.limits.demanded_by["W"]] == ["join3", "join2", "join1"]
+    assert net.formula("macs").limits.needs == ["8 divides H", "8 divides W"]
+    assert "It needs that 8 divides H and 8 divides W." in net.summarize().text()
+    spec = tmp_path / "small_unet.yaml"
+    spec.write_text(UNET)
+    out = limits(str(spec))[1]
+    assert "H and W must each be a multiple of 8: join3, join2 and join1 need it." in out
+    assert "No layer rounds at a size that the network accepts" in out
+    assert "⌊H/8⌋ =" not in out
+
+
+PERIODIC = st.recursive(
+    st.just(symbol("H")),
+    lambda inner: st.one_of(
+        st.builds(lambda f, a, b: a * f + b, inner, st.integers(-4, 4), st.integers(-4, 4)),
+        st.builds(lambda f, d: f // d, inner, st.integers(1, 6)),
+        st.builds(lambda f, g: f + g, inner, inner),
+        st.builds(lambda f, a: maximum(f, f + a - f % 3), inner, st.integers(-4, 4)),
+        st.builds(lambda f, g: minimum(f, g), inner, inner),
+    ),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None)
+@given(PERIODIC)
+def test_periods(size: Any) -> None:
+    found = period(size)
+    if found is None:
+        return
+    length, growth = found
+    if not isinstance(size, int) and length < 1000:
+        values = [size.evaluate(H=n) if size.symbols else size for n in range(1, 2 * length + 20)]
+        pairs = zip(values, values[length:], strict=False)
+        assert all(after - before == growth for before, after in pairs)
+
+
+def test_what_has_no_period() -> None:
+    h, w = symbol("H"), symbol("W")
+    assert period(3 * h // 2 - h) == (2, 1)
+    for other in (h * h, h // w, gcd(h, 7), maximum(h, 2 * h - 9), symbol("a", whole=False)):
+        assert period(other) is None
 
 
 def test_sizes_that_fit_are_found_where_the_defaults_do_not(limits: Any, tmp_path: Path) -> None:
@@ -377,13 +456,14 @@ def test_json(limits: Any, tmp_path: Path) -> None:
         "convcalc": 1, "name": "even", "smallest": {"N": 1, "H": 2},
         "set_by": {"H": {"layer": "max_pool1", "left": "H", "relation": ">=", "right": 2}},
         "together": {},
-        "conditions": [{"layer": "add1", "left": "2*(H // 2)", "relation": "==", "right": "H"}],
+        "multiples": {"H": {"modulus": 2, "residue": 0, "layers": ["add1"]}},
+        "conditions": [],
         "exact": {"H": {"modulus": 2, "residue": 0}}, "rounding": [],
     }  # fmt: skip
     limits(str(spec), "-o", str(tmp_path / "out.json"))
     assert json.loads((tmp_path / "out.json").read_text()) == found
     limits(str(spec), "-o", str(tmp_path / "out.txt"))
-    assert "add1 also needs 2·⌊H/2⌋ = H." in (tmp_path / "out.txt").read_text()
+    assert "H must be a multiple of 2: add1 needs it." in (tmp_path / "out.txt").read_text()
 
 
 def test_no_size_would_do(limits: Any, tmp_path: Path) -> None:

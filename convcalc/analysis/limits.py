@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from convcalc.analysis.exact_sizes import ExactSizes, exact_sizes
-from convcalc.dim import Dim, never_falls, symbols
+from convcalc.analysis.exact_sizes import Congruence, ExactSizes, exact_sizes
+from convcalc.dim import Dim, never_falls, period, symbols
 from convcalc.fields import MAX_SIZE
 from convcalc.graph import Graph, Node
 from convcalc.layer import Requirement
@@ -22,10 +23,12 @@ class Limits(NamedTuple):
     """The least value of each symbol, and the conditions that a least value does not say.
 
     `smallest` maps symbols to the least value at which every requirement on it alone holds; a
-    symbol is absent where none was found, or where it may be a fraction: those are `multipliers`.
-    `conditions` are equalities (2·⌊H/2⌋ = H), and requirements on several symbols together or on
-    multipliers, `makers` the nodes that make them. `set_by` names
-    for a least value above 1 the first layer that refuses one less, with its requirement.
+    symbol is absent where none was found. `set_by` names for a least value above 1 the first layer
+    that refuses one less, with its requirement.
+
+    `multiples` says which numbers a symbol must be, as 8 divides H, where its equalities come to
+    that, and `demanded_by` which layers make them. `conditions` are all other equalities, and
+    requirements on several symbols together; `makers` the nodes that make them.
 
     Of a network, `together` gives several spatial symbols of the input one value, the least at
     which everything holds (empty where none was found), and `exact` says where no layer rounds
@@ -36,55 +39,90 @@ class Limits(NamedTuple):
     conditions: tuple[Requirement, ...]
     makers: tuple[Node, ...] = ()
     set_by: dict[str, Demand] = {}  # noqa: RUF012
+    multiples: dict[str, Congruence] = {}  # noqa: RUF012
+    demanded_by: dict[str, tuple[Node, ...]] = {}  # noqa: RUF012
     together: dict[str, int] = {}  # noqa: RUF012
     exact: ExactSizes | None = None
-    multipliers: tuple[str, ...] = ()
 
     @property
     def bounds(self) -> list[str]:
         """The least values above 1, as H ≥ 63."""
         return [f"{name} ≥ {value}" for name, value in self.smallest.items() if value > 1]
 
+    @property
+    def needs(self) -> list[str]:
+        """What a least value does not say, as 8 divides H."""
+        return [
+            *(congruence.condition(name) for name, congruence in self.multiples.items()),
+            *map(str, self.conditions),
+        ]
+
     def __str__(self) -> str:
-        return ", ".join([*self.bounds, *map(str, self.conditions)])
+        return ", ".join([*self.bounds, *self.needs])
 
 
-def limits(
-    demands: Iterable[Demand], names: Iterable[str], multipliers: Collection[str] = ()
-) -> Limits:
-    """The limits of the symbols `names` under the requirements that nodes make.
-
-    Those that may be fractions are in `multipliers`.
-    """
-    names = tuple(names)
-    fractions = tuple(name for name in names if name in multipliers)
-    alone: dict[str, list[Demand]] = {name: [] for name in names if name not in multipliers}
+def limits(demands: Iterable[Demand], names: Iterable[str]) -> Limits:
+    """The limits of the symbols `names` under the requirements that nodes make."""
+    alone: dict[str, list[Demand]] = {name: [] for name in names}
     conditions = []
     for node, requirement in demands:
         free = symbols_of(requirement)
         if len(free) == 1 and next(iter(free)) in alone:
             alone[next(iter(free))].append((node, requirement))
-        if len(free) > 1 or requirement.relation == "==" or free <= {*fractions}:
+        if len(free) > 1 or requirement.relation == "==":
             conditions.append((node, requirement))
-    smallest, set_by = {}, {}
+    found = Limits({}, (), (), {}, {}, {})
     for name, own in alone.items():
-        found = least_value([requirement for _, requirement in own], [name])
-        if found is None:
+        least = least_value([requirement for _, requirement in own], [name])
+        if least is None:
             continue
-        smallest[name] = found
-        below = {name: found - 1}
-        if found > 1:
-            set_by[name] = next(demand for demand in own if not holds_at(demand[1], below))
-    makers = tuple(node for node, _ in conditions)
-    asked = tuple(requirement for _, requirement in conditions)
-    return Limits(smallest, asked, makers, set_by, multipliers=fractions)
+        found.smallest[name] = least
+        below = {name: least - 1}
+        if least > 1:
+            found.set_by[name] = next(demand for demand in own if not holds_at(demand[1], below))
+        congruence, makers, said = _as_congruence(own, name, least)
+        conditions = [demand for demand in conditions if demand not in said]
+        if congruence.modulus > 1:
+            found.multiples[name], found.demanded_by[name] = congruence, makers
+    return found._replace(
+        conditions=tuple(requirement for _, requirement in conditions),
+        makers=tuple(node for node, _ in conditions),
+    )
+
+
+def _as_congruence(
+    demands: Iterable[Demand], name: str, least: int
+) -> tuple[Congruence, tuple[Node, ...], list[Demand]]:
+    """The congruence that the equalities on one symbol come to, their nodes, and those it says.
+
+    Where both sides grow alike, whether an equality holds is periodic: all residues of a common
+    period are looked at. The congruence is the narrowest around those that hold; an equality that
+    holds on all of it is said by it.
+    """
+    length = 1
+    periodic = []
+    for node, requirement in demands:
+        found = period(requirement.left - requirement.right)
+        if requirement.relation != "==" or found is None or found[1] != 0:
+            continue
+        if math.lcm(length, found[0]) <= _SCANNED:
+            length = math.lcm(length, found[0])
+            periodic.append((node, requirement))
+    values = range(least, least + length)
+    holding = [{v for v in values if holds_at(r, {name: v})} for _, r in periodic]
+    together = set(values).intersection(*holding)
+    modulus = math.gcd(length, *(value - least for value in together))
+    members = set(range(least, least + length, modulus))
+    said = [demand for demand, own in zip(periodic, holding, strict=True) if members <= own]
+    nodes = tuple(dict.fromkeys(node for node, _ in periodic))
+    return Congruence(modulus, least % modulus), nodes, said
 
 
 def network_limits(graph: Graph, names: Iterable[str]) -> Limits:
     """The limits of the symbols `names` of a symbolic graph, and where its layers do not round."""
     names = tuple(names)
     demands = distinct(graph.undecided)
-    found = limits(demands, names, graph.multipliers)
+    found = limits(demands, names)
     sides = {name for node in graph.inputs for size in node.shape[2:] for name in symbols(size)}
     joined = [name for name in found.smallest if name in sides]
     together: dict[str, int] = {}
@@ -94,7 +132,7 @@ def network_limits(graph: Graph, names: Iterable[str]) -> Limits:
         least = least_value(joint, joined, batch=found.smallest.get("N", 1))
         together = dict.fromkeys(joined, least) if least is not None else {}
     exact = None
-    if {*names} == {*found.smallest, *found.multipliers}:
+    if all(name in found.smallest for name in names):
         exact = exact_sizes(graph, found.smallest)
     return found._replace(together=together, exact=exact)
 

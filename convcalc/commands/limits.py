@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from convcalc.analysis.exact_sizes import ExactSizes
+from convcalc.analysis.exact_sizes import Congruence, ExactSizes
 from convcalc.analysis.limits import Limits
 from convcalc.commands._options import (
     SPEC,
@@ -18,6 +18,7 @@ from convcalc.commands._options import (
     variables_options,
 )
 from convcalc.errors import UsageError
+from convcalc.graph import Node
 from convcalc.layer import Requirement
 from convcalc.network import Network
 from convcalc.report.output import save, show, terminal_width, write
@@ -103,6 +104,11 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
         )
     table = listing(("Name", "Smallest", "Set by", "Which needs"), rows, width, right=(1,))
     lines = [
+        f"{' and '.join(group)} must {'each ' * (len(group) > 1)}be {multiple(congruence)}: "
+        f"{demanding(nodes)} it."
+        for (congruence, nodes), group in alike(found).items()
+    ]
+    lines += [
         f"{maker.path} also needs {requirement}."
         for requirement, maker in zip(found.conditions, found.makers, strict=True)
     ]
@@ -110,12 +116,36 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
         equal = " = ".join(found.together)
         lines.append(f"The smallest with {equal}: {next(iter(found.together.values())):,}.")
     if found.exact is not None:
-        lines.append(exactness(found.exact, found.smallest))
+        lines.append(exactness(found.exact, found))
     title: list[Piece] = [(net.title, "title")]
     return Rendered([title, [], *table.rows, [], *paragraphs(lines, width).rows])
 
 
-def exactness(exact: ExactSizes, smallest: dict[str, int]) -> str:
+def alike(found: Limits) -> dict[tuple[Congruence, tuple[Node, ...]], list[str]]:
+    """The names of each congruence that layers demand, with these."""
+    names: dict[tuple[Congruence, tuple[Node, ...]], list[str]] = {}
+    for name, congruence in found.multiples.items():
+        names.setdefault((congruence, found.demanded_by[name]), []).append(name)
+    return names
+
+
+def multiple(congruence: Congruence) -> str:
+    """What the numbers of a congruence are."""
+    modulus, residue = congruence
+    return f"{residue} more than a multiple of {modulus}" if residue else f"a multiple of {modulus}"
+
+
+def demanding(nodes: tuple[Node, ...]) -> str:
+    """Which layers need something."""
+    paths = [node.path for node in nodes]
+    if len(paths) > 4:
+        return f"{', '.join(paths[:3])} and {len(paths) - 3} more layers need"
+    return f"{' and '.join(filter(None, (', '.join(paths[:-1]), paths[-1])))} need" + "s" * (
+        len(paths) == 1
+    )
+
+
+def exactness(exact: ExactSizes, found: Limits) -> str:
     """Where no layer rounds, as a sentence."""
     if exact.unknown:
         node, size = exact.unknown[0]
@@ -127,11 +157,13 @@ def exactness(exact: ExactSizes, smallest: dict[str, int]) -> str:
         )
     if not str(exact):
         return "No layer rounds: there is no ⌊⌋ and no ⌈⌉ at any size."
+    narrowing = {name: c for name, c in exact.congruences.items() if c.modulus > 1}
+    if narrowing == found.multiples and not found.conditions:
+        return "No layer rounds at a size that the network accepts: there ⌊⌋ and ⌈⌉ vanish."
     some = []
-    for name, congruence in exact.congruences.items():
-        if congruence.modulus > 1:
-            first = islice(congruence.members(smallest[name]), 3)
-            some.append(f"{name} = {', '.join(map(str, first))}, …")
+    for name, congruence in narrowing.items():
+        first = islice(congruence.members(found.smallest[name]), 3)
+        some.append(f"{name} = {', '.join(map(str, first))}, …")
     return f"No layer rounds, and ⌊⌋ and ⌈⌉ vanish, where {exact}: {'; '.join(some)}"
 
 
@@ -147,6 +179,10 @@ def to_dict(net: Network, names: list[str], found: Limits) -> dict[str, Any]:
             for name, (node, requirement) in found.set_by.items()
         },
         "together": found.together,
+        "multiples": {
+            name: {**c._asdict(), "layers": [node.path for node in found.demanded_by[name]]}
+            for name, c in found.multiples.items()
+        },
         "conditions": [
             {"layer": node.path, **entry(requirement)}
             for requirement, node in zip(found.conditions, found.makers, strict=True)

@@ -91,7 +91,7 @@ class Written:
         formula = self.formulas[0]
         domain = {
             "smallest": formula.limits.smallest,
-            "conditions": [str(condition) for condition in formula.limits.conditions],
+            "conditions": formula.limits.needs,
             "assumed": [_decision(*decision) for decision in formula.forms.assumed().items()],
         }
         values = {name: plain(self.defaults.get(name)) for name in self.names}
@@ -123,7 +123,7 @@ class Written:
         formula = self.formulas[0]
         found = formula.limits
         lines = []
-        if found.bounds or found.conditions:
+        if found.bounds or found.needs:
             lines.append(f"for {found}")
         assumed = [_decision(*decision) for decision in formula.forms.assumed().items()]
         if assumed:

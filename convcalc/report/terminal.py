@@ -334,8 +334,8 @@ class _Table:
             return ""
         least = ", ".join(found.bounds)
         text = f"Smallest input: {least}." if least else ""
-        if found.conditions:
-            text += f" It needs {', '.join(map(str, found.conditions))}."
+        if found.needs:
+            text += f" It needs that {' and '.join(found.needs)}."
         return text.strip()
 
 
