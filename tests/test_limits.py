@@ -163,6 +163,29 @@ def test_limits_of_other_variables() -> None:
         net.limits_of("h")
 
 
+def test_a_multiplier_has_no_least_value(limits: Any) -> None:
+    found = convcalc.load("mobilenet_v2").limits_of(["H", "width"])
+    assert (found.smallest, found.multipliers) == ({"H": 1}, ("width",))
+    assert found.exact is not None
+    assert found.exact.congruences == {"H": Congruence(32, 0)}
+    code, out, err = limits("mobilenet_v2", "--in", "H,width")
+    assert (code, err) == (0, "")
+    assert "width  any fraction above 0  –" in out
+    assert "All this where make_divisible(16·width, 8) ≠ make_divisible(32·width, 8)," in out
+    assert convcalc.load("mobilenet_v2").formula("macs", "width").limits.smallest == {}
+    # what a layer requires of one is a condition, wherever it holds
+    net = convcalc.loads(
+        "{input: [3, 8], variables: {width: 1}, layers: [{conv: {out_channels:"
+        " 'make_divisible(16*width, 8)', kernel: 1}}, {slice: {axis: 1, start: 10}}]}"
+    )
+    found = net.limits_of("width")
+    assert (found.smallest, str(found)) == ({}, "make_divisible(16·width, 8) ≥ 11")
+
+
+def test_without_limits_it_says_so() -> None:
+    assert str(convcalc.load("resnet50").limits) == "none: it accepts inputs of every size"
+
+
 UNET = """
 input: [3, H, W]
 variables: {H: 130, W: 130, width: 4}
@@ -455,7 +478,7 @@ def test_json(limits: Any, tmp_path: Path) -> None:
     assert found == {
         "convcalc": 1, "name": "even", "smallest": {"N": 1, "H": 2},
         "set_by": {"H": {"layer": "max_pool1", "left": "H", "relation": ">=", "right": 2}},
-        "together": {},
+        "multipliers": [], "together": {},
         "multiples": {"H": {"modulus": 2, "residue": 0, "layers": ["add1"]}},
         "conditions": [],
         "exact": {"H": {"modulus": 2, "residue": 0}}, "rounding": [],

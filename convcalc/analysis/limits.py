@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from convcalc.analysis.exact_sizes import Congruence, ExactSizes, exact_sizes
@@ -23,8 +23,9 @@ class Limits(NamedTuple):
     """The least value of each symbol, and the conditions that a least value does not say.
 
     `smallest` maps symbols to the least value at which every requirement on it alone holds; a
-    symbol is absent where none was found. `set_by` names for a least value above 1 the first layer
-    that refuses one less, with its requirement.
+    symbol is absent where none was found, and where it is one of the `multipliers`, which may be
+    any fraction above 0 at which the conditions hold. `set_by` names for a least value above 1 the
+    first layer that refuses one less, with its requirement.
 
     `multiples` says which numbers a symbol must be, as 8 divides H, where its equalities come to
     that, and `demanded_by` which layers make them. `conditions` are all other equalities, and
@@ -32,7 +33,8 @@ class Limits(NamedTuple):
 
     Of a network, `together` gives several spatial symbols of the input one value, the least at
     which everything holds (empty where none was found), and `exact` says where no layer rounds
-    (None where no value was found for some symbol).
+    (None where no value was found for some symbol). Its structure is that at the decisions
+    `assumed`, sizes on whose being 0 it depends.
     """
 
     smallest: dict[str, int]
@@ -43,6 +45,8 @@ class Limits(NamedTuple):
     demanded_by: dict[str, tuple[Node, ...]] = {}  # noqa: RUF012
     together: dict[str, int] = {}  # noqa: RUF012
     exact: ExactSizes | None = None
+    multipliers: tuple[str, ...] = ()
+    assumed: dict[Dim, bool] = {}  # noqa: RUF012
 
     @property
     def bounds(self) -> list[str]:
@@ -58,18 +62,21 @@ class Limits(NamedTuple):
         ]
 
     def __str__(self) -> str:
-        return ", ".join([*self.bounds, *self.needs])
+        return ", ".join([*self.bounds, *self.needs]) or "none: it accepts inputs of every size"
 
 
-def limits(demands: Iterable[Demand], names: Iterable[str]) -> Limits:
+def limits(
+    demands: Iterable[Demand], names: Iterable[str], multipliers: Collection[str] = ()
+) -> Limits:
     """The limits of the symbols `names` under the requirements that nodes make."""
-    alone: dict[str, list[Demand]] = {name: [] for name in names}
+    names = tuple(names)
+    alone: dict[str, list[Demand]] = {name: [] for name in names if name not in multipliers}
     conditions = []
     for node, requirement in demands:
         free = symbols_of(requirement)
         if len(free) == 1 and next(iter(free)) in alone:
             alone[next(iter(free))].append((node, requirement))
-        if len(free) > 1 or requirement.relation == "==":
+        if len(free) > 1 or requirement.relation == "==" or not free.isdisjoint(multipliers):
             conditions.append((node, requirement))
     found = Limits({}, (), (), {}, {}, {})
     for name, own in alone.items():
@@ -87,6 +94,7 @@ def limits(demands: Iterable[Demand], names: Iterable[str]) -> Limits:
     return found._replace(
         conditions=tuple(requirement for _, requirement in conditions),
         makers=tuple(node for node, _ in conditions),
+        multipliers=tuple(name for name in names if name in multipliers),
     )
 
 
@@ -122,7 +130,7 @@ def network_limits(graph: Graph, names: Iterable[str]) -> Limits:
     """The limits of the symbols `names` of a symbolic graph, and where its layers do not round."""
     names = tuple(names)
     demands = distinct(graph.undecided)
-    found = limits(demands, names)
+    found = limits(demands, names, graph.multipliers)
     sides = {name for node in graph.inputs for size in node.shape[2:] for name in symbols(size)}
     joined = [name for name in found.smallest if name in sides]
     together: dict[str, int] = {}
@@ -132,9 +140,9 @@ def network_limits(graph: Graph, names: Iterable[str]) -> Limits:
         least = least_value(joint, joined, batch=found.smallest.get("N", 1))
         together = dict.fromkeys(joined, least) if least is not None else {}
     exact = None
-    if all(name in found.smallest for name in names):
+    if all(name in found.smallest for name in names if name not in found.multipliers):
         exact = exact_sizes(graph, found.smallest)
-    return found._replace(together=together, exact=exact)
+    return found._replace(together=together, exact=exact, assumed=graph.decisions)
 
 
 def distinct(demands: Iterable[Demand]) -> list[Demand]:

@@ -17,6 +17,7 @@ from convcalc.commands._options import (
     parse_settings,
     variables_options,
 )
+from convcalc.dim import as_equation
 from convcalc.errors import UsageError
 from convcalc.graph import Node
 from convcalc.layer import Requirement
@@ -83,7 +84,7 @@ def command(
         show(rendered(net, chosen, found, terminal_width()))
     else:
         save("\n".join(rendered(net, chosen, found, None).plain()), output)
-    if not {*chosen} <= {*found.smallest, *found.multipliers}:
+    if len(found.smallest) + len(found.multipliers) < len(chosen):
         ctx.exit(1)
 
 
@@ -97,7 +98,7 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
         rows.append(
             (
                 name,
-                none if least is None else f"{least:,}",
+                _any_fraction(name, found) or ("none found" if least is None else f"{least:,}"),
                 maker.path if maker is not None else "–",
                 str(requirement or "–"),
             )
@@ -112,6 +113,9 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
         f"{maker.path} also needs {requirement}."
         for requirement, maker in zip(found.conditions, found.makers, strict=True)
     ]
+    if found.assumed:
+        told = [as_equation(d, "=" if zero else "≠") for d, zero in found.assumed.items()]
+        lines.append(f"All this where {', '.join(told)}; elsewhere the structure is another.")
     if found.together:
         equal = " = ".join(found.together)
         lines.append(f"The smallest with {equal}: {next(iter(found.together.values())):,}.")
@@ -119,6 +123,10 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
         lines.append(exactness(found.exact, found))
     title: list[Piece] = [(net.title, "title")]
     return Rendered([title, [], *table.rows, [], *paragraphs(lines, width).rows])
+
+
+def _any_fraction(name: str, found: Limits) -> str:
+    return "any fraction above 0" if name in found.multipliers else ""
 
 
 def alike(found: Limits) -> dict[tuple[Congruence, tuple[Node, ...]], list[str]]:
@@ -178,6 +186,7 @@ def to_dict(net: Network, names: list[str], found: Limits) -> dict[str, Any]:
             name: {"layer": node.path, **entry(requirement)}
             for name, (node, requirement) in found.set_by.items()
         },
+        "multipliers": list(found.multipliers),
         "together": found.together,
         "multiples": {
             name: {**c._asdict(), "layers": [node.path for node in found.demanded_by[name]]}
