@@ -797,7 +797,22 @@ def _atom_never_falls(atom: Atom) -> bool:
         return isinstance(atom.denominator, int) and never_falls(atom.numerator)
     if isinstance(atom, _Call):
         return atom.function != "gcd" and all(map(never_falls, atom.arguments))
+    if isinstance(atom, _Rounding):
+        return _rounding_never_falls(atom.function, *atom.parameters) and never_falls(atom.value)
     return isinstance(atom, Symbol)
+
+
+def _rounding_never_falls(function: str, *parameters: int) -> bool:
+    """Whether a rounding of a larger value is never smaller.
+
+    The multiple m nearest to v, at least `least`, never falls where v grows; nor does it over
+    values of the same m where d is added from m < 0.9·v on. The next m is at least m + d where
+    `least` is a multiple of d too. Else it may fall: of 3 and 4 with d = 8, at least 2, come 10, 8.
+    """
+    if function != "make_divisible":
+        return True
+    divisor, least = parameters
+    return divisor > 0 and least % divisor == 0
 
 
 # -- the algebra ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.closed_form import Decisions, Forms, Formula
@@ -21,11 +22,11 @@ from convcalc.spec.build import Bindings, build, build_symbolic
 from convcalc.spec.document import Spec, read_file, read_mapping, read_string
 
 if TYPE_CHECKING:  # what few commands need is imported by what needs it
-    from convcalc.analysis.fit import Fit
     from convcalc.analysis.sweep.plan import Axis
     from convcalc.analysis.sweep.rows import Rows, Selection
     from convcalc.analysis.sweep.run import Progress
     from convcalc.report.explanation import Explanation
+    from convcalc.report.fits import FitReport
     from convcalc.report.sweeps import Sweep
     from convcalc.report.walkthrough import Walkthrough
 
@@ -474,9 +475,10 @@ class Network:
         vary: str | Iterable[str] = "N",
         keep: str | Iterable[str] = (),
         *,
-        limit: int | None = None,
+        limit: Any = None,
         dtype: str = "float32",
-    ) -> Fit:
+        step: Any = None,
+    ) -> FitReport:
         """The largest value of a variable at which the network still fits, exactly.
 
         >>> load("vgg16").fit(vary="N", keep="peak_bytes <= 24 GiB").value
@@ -488,13 +490,16 @@ class Network:
             keep: what must hold: `"macs < 300M and params < 5M"`, or several such conditions.
             limit: the largest value to look at.
             dtype: what bytes are counted for.
+            step: the values looked at are its multiples: a number, or text as `"0.05"` or `"1/8"`.
+                A variable that is never a size itself, but rounded to one, needs it.
 
         Raises:
-            UsageError: no such variable, or it is no whole number, or a condition is wrong.
+            UsageError: no such variable, or it is no number, or a condition or the step is wrong.
             ConvcalcError: a condition cannot be computed.
         """
-        from convcalc.analysis.conditions import Condition
+        from convcalc.analysis.conditions import Condition, number
         from convcalc.analysis.fit import fit
+        from convcalc.report.fits import FitReport
 
         if dtype not in BYTES:
             raise _unknown_dtype(dtype)
@@ -502,8 +507,14 @@ class Network:
         texts = [keep] if isinstance(keep, str) else list(keep)
         known = ["N", *self.spec.variables]
         conditions = [Condition.parse(text, TOTALS, known) for text in texts]
+        limit, step = number("limit", limit), number("step", step)
         with self._building(self._overrides):
-            return fit(self.spec, self._overrides, names, conditions, limit, dtype)
+            found = fit(self.spec, self._overrides, names, conditions, limit, dtype, step)
+        values = self.variables
+        numbers = [name for name in values if type(values[name]) in (int, Fraction)]
+        return FitReport(
+            **vars(found), name=self.name, title=self.title, others=("N", *numbers), limit=limit
+        )
 
     def __str__(self) -> str:
         return str(self.summarize())

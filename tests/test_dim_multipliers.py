@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convcalc.dim import Dim, bounds, make_divisible, maximum, minimum, symbol
+from convcalc.dim import Dim, bounds, make_divisible, maximum, minimum, never_falls, symbol
 from convcalc.spec.expressions import parse
 
 WIDTH = symbol("width", whole=False)
@@ -135,3 +135,24 @@ def test_multipliers_are_told_apart_from_sizes():
     assert not both.is_whole
     assert math.floor(both) == n + math.floor(64 * WIDTH)
     assert symbol("n", whole=False) != n
+
+
+@given(
+    st.integers(1, 12), st.integers(-1, 4), st.fractions(0, 100, max_denominator=60),
+    st.fractions(0, 20, max_denominator=60),
+)  # fmt: skip
+def test_roundings_that_never_fall(divisor, times, value, more):
+    """The 10 % rule of make_divisible does not break its order where its least is a multiple."""
+    least = times * divisor
+    assert torchvision(value, divisor, least) <= torchvision(value + more, divisor, least)
+    assert make_divisible(value, divisor, least) <= make_divisible(value + more, divisor, least)
+    assert round(value) <= round(value + more)
+    assert never_falls(make_divisible(32 * WIDTH, divisor, least) + 3 * n)
+    assert never_falls(round(3 * WIDTH / 7))
+
+
+def test_roundings_that_may_fall():
+    assert (make_divisible(3, 8, 2), make_divisible(4, 8, 2)) == (10, 8)
+    assert (torchvision(3, 8, 2), torchvision(4, 8, 2)) == (10, 8)
+    assert not never_falls(make_divisible(32 * WIDTH, 8, 2))
+    assert not never_falls(make_divisible(32 * WIDTH - 3 * n, 8, 8))

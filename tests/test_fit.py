@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,17 @@ def test_figures_in_lectures() -> None:
     assert found.value == 24 * 2**30 // 25_690_112 == 1003
     assert found.best is not None
     assert found.best.figures == {"peak_activation_bytes": 1003 * 25_690_112}
-    assert str(found) == "N = 1,003: peak_bytes <= 24 GiB"
+    assert str(found).splitlines() == [
+        "VGG-16: the largest N is 1,003, with peak_bytes <= 24 GiB.",
+        "",
+        "                              N = 1,003                    N = 1,004",
+        "─" * 68,
+        "peak_bytes  25,767,182,336 ≈ 23.998 GiB  25,792,872,448 ≈ 24.021 GiB",
+        "",
+        "By the closed forms, no larger N fits.",
+        "peak_bytes is that of inference: what is alive at once, no gradients, and without the "
+        "weights, which are param_bytes.",
+    ]
     half = convcalc.load("vgg16").fit(keep="peak_bytes <= 24 GiB", dtype="float16")
     assert half.value == 24 * 2**30 // 12_845_056
 
@@ -190,12 +201,12 @@ def test_what_never_binds_and_what_never_fits() -> None:
     net = convcalc.load("mobilenet_v2")
     free = net.fit("N", "params <= 5M")
     assert (free.unbounded, free.value, free.least, free.fixed) == (True, None, 1, ("params",))
-    assert str(free) == "no largest N, from 1 on: params <= 5M"
+    assert str(free).startswith("MobileNetV2: there is no largest N: params <= 5M holds at values")
     none = net.fit("N", "params <= 3M")
     assert (none.unbounded, none.value, none.how) == (False, None, "proven")
     assert none.smallest is not None
     assert none.smallest.figures == {"params": 3_504_872}
-    assert str(none) == "no N fits: params <= 3M"
+    assert str(none).startswith("MobileNetV2: no N fits params <= 3M.")
     assert net.fit("N", "params <= 5M", limit=77).value == 77
     assert net.fit("N", "params <= 5M and N % 7 == 3").least == 3
     assert net.fit("H,W", "macs >= 1G").unbounded
@@ -251,6 +262,92 @@ def test_a_structure_variable_is_tried_value_by_value() -> None:
         ).fit("s", "adds < 5", limit=3)
 
 
+# -- fractions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "keep", "step", "value", "how"),
+    [
+        ("mobilenet_v2", "macs < 300M", "0.05", Fraction(19, 20), "proven"),
+        ("mobilenet_v2", "macs < 300M", Fraction(1, 8), Fraction(7, 8), "proven"),
+        ("mobilenet_v2", "params <= 2M", 0.05, Fraction(1, 2), "proven"),
+        ("mobilenet_v2", "macs < 300M and width % 0.25 == 0", "0.001", Fraction(3, 4), "proven"),
+        ("mobilenet_v1", "macs < 300M", "1/16", Fraction(11, 16), "proven"),
+        # shortcuts are there at some widths only, and add
+        ("mobilenet_v2", "adds < 300M", "0.05", Fraction(19, 20), "built"),
+    ],
+)  # fmt: skip
+def test_the_largest_multiple_of_a_step(
+    name: str, keep: str, step: Any, value: Fraction, how: str
+) -> None:
+    net = convcalc.load(name)
+    found = net.fit("width", keep, step=step)
+    assert (found.value, found.how) == (value, how)
+    assert found.best is not None
+    condition, step = found.conditions[0], found.step
+    assert step is not None
+    fitting = []
+    for width in (value + n * step for n in range(-3, 12)):
+        totals = net.summarize(width=width).totals._asdict()
+        if condition.holds({**totals, "width": width}):
+            fitting.append(width)
+        if width == value:
+            read = {**totals, "width": width}
+            assert found.best.figures == {name: read[name] for name in condition.names}
+    assert fitting[-1] == value
+
+
+def test_widths_where_equal_channels_change_the_structure() -> None:
+    """A shortcut where both sides are the same: one more sum, or a width that is refused."""
+    text = (
+        "{input: [8, 4], variables: {width: 1}, layers: [{conv: {out_channels:"
+        " 'make_divisible(10*width, 8)', kernel: 1}}, {add: [[], [conv: {out_channels:"
+        " 'make_divisible(16*width, 8)', kernel: 1}]], when:"
+        " 'in_channels == make_divisible(16*width, 8)'}]}"
+    )
+    net = convcalc.loads(text)
+    step = Fraction(1, 10)
+    for keep in ("params <= 300", "params <= 100", "macs < 900 and macs > 200", "adds < 500"):
+        condition = Condition.parse(keep, TOTALS, ["width"])
+        fitting = []
+        for n in range(1, 65):
+            totals = convcalc.loads(text, width=n * step).summarize().totals._asdict()
+            if condition.holds(totals):
+                fitting.append(n * step)
+        assert net.fit("width", keep, step=step).value == max(fitting, default=None)
+
+
+def test_steps_of_whole_numbers() -> None:
+    net = convcalc.load("resnet50")
+    found = net.fit("H, W", "macs <= 100G", step=32)
+    assert (found.value, found.next and found.next.value, found.how) == (1088, 1120, "proven")
+    assert net.fit("H, W", "macs <= 100G", step=32, limit=1000).value == 992
+    assert net.fit("H, W", "macs <= 100G", step="2.5").how == "built"  # 5, 10, … are sizes
+
+
+def test_fractions_are_compared_by_element() -> None:
+    """Far from the bound, values are looked at many at once."""
+    net = convcalc.load("mobilenet_v1")
+    found = net.fit("width", "width <= 2 and width * width == 0.25", step="0.001")
+    assert (found.value, found.how) == (Fraction(1, 2), "proven")
+
+
+def test_a_variable_that_takes_fractions_needs_a_step(fit: Any) -> None:
+    code, out, err = fit("mobilenet_v2", "--vary", "width", "--keep", "macs < 300M")
+    assert (code, out) == (2, "")
+    assert "width takes fractions: in which steps is it to be looked for?" in err
+    assert "--step 0.05 looks at the multiples of 0.05" in err
+    arguments = ["--vary", "width", "--where", "macs < 300M", "--step", "0.05"]
+    code, out, err = fit("mobilenet_v2", *arguments)
+    assert (code, err) == (0, "")
+    assert "the largest width is 0.95, with macs < 300M." in out
+    assert "width = 0.95                width = 1" in out
+    assert "no larger width fits, of the multiples of 0.05." in out
+    out = fit("mobilenet_v2", *arguments, "--max", "0.52")[1]
+    assert "the largest width is 0.5," in out
+    assert "Larger ones than 0.52, the --max, were not looked at." in out
+
+
 def test_values_that_the_network_refuses_are_passed_over() -> None:
     net = convcalc.loads(
         "{input: [1, H], variables: {H: 8}, layers: [{relu: , name: a}, max_pool: 4,"
@@ -269,8 +366,8 @@ def test_values_that_the_network_refuses_are_passed_over() -> None:
         ("Q", "macs < 3", "'Q' is no variable of this spec. It has N, H, W, classes, width"),
         ("widht", "macs < 3", "Did you mean 'width'?"),
         ("", "macs < 3", "no variable is named to vary. There are N, H"),
-        ("depths", "macs < 3", "depths is [1, 2, 3]; only variables that are whole numbers"),
-        ("alpha", "macs < 3", "alpha is 3/4, a fraction; only variables that are whole numbers"),
+        ("depths", "macs < 3", "depths is [1, 2, 3]; only variables that are numbers"),
+        ("alpha", "macs < 3", "alpha takes fractions: in which steps is it to be looked for"),
         ("H", "macs < 3X", "unknown unit 'X'"),
         ("H", "mcas < 3", "Did you mean 'macs'?"),
         ("H", "depths < 3", "depths: a number is due in a condition, not (1, 2, 3)"),
@@ -413,13 +510,35 @@ def test_several_conditions_and_settings(fit: Any) -> None:
 def test_json(fit: Any) -> None:
     found = json.loads(fit("vgg16", "--keep", "peak_bytes <= 24 GiB", "--format", "json")[1])
     assert found == {
-        "convcalc": 1, "name": "VGG-16", "vary": ["N"], "keep": ["peak_bytes <= 24 GiB"],
+        "convcalc": 1, "name": "VGG-16", "vary": ["N"], "step": None,
+        "keep": ["peak_bytes <= 24 GiB"],
         "value": 1003, "unbounded": False, "least": None,
         "best": {"value": 1003, "figures": {"peak_activation_bytes": 25_767_182_336}},
         "next": {"value": 1004, "figures": {"peak_activation_bytes": 25_792_872_448}},
         "smallest": {"value": 1, "figures": {"peak_activation_bytes": 25_690_112}},
         "fixed": [], "how": "proven", "searched": [1003, 1003],
     }  # fmt: skip
+
+
+def test_sums_that_are_compared_have_a_row(fit: Any) -> None:
+    out = fit("resnet50", "--keep", "param_bytes + peak_bytes <= 24 GiB")[1]
+    assert "param_bytes + peak_bytes  25,766,650,016 ≈ 23.997 GiB  25,773,875,360" in out
+    assert "peak_bytes is that of inference: what is alive at once, no gradients.\n" in out
+    out = fit("resnet50", "--keep", "peak_bytes <= 24 GiB")[1]
+    assert "peak_bytes is that of inference" in out
+    assert "without the weights, which are param_bytes." in " ".join(out.split())
+    assert "inference" not in fit("resnet50", "--keep", "macs < 1T")[1]
+    out = fit("resnet50", "--vary", "H", "--keep", "160 > macs/params")[1]
+    assert "macs/params      ≈ 159.961        ≈ 160.002" in out
+
+
+def test_the_answer_in_a_file(fit: Any, tmp_path: Path) -> None:
+    arguments = ["vgg16", "--keep", "peak_bytes <= 24 GiB"]
+    text, table = tmp_path / "fit.json", tmp_path / "fit.txt"
+    assert fit(*arguments, "-o", str(text)) == (0, "", "")
+    assert json.loads(text.read_text())["value"] == 1003
+    fit(*arguments, "-o", str(table))
+    assert table.read_text() == f"{convcalc.load('vgg16').fit(keep='peak_bytes <= 24 GiB')}\n"
 
 
 def test_a_fraction_among_the_figures(fit: Any, tmp_path: Path) -> None:
@@ -437,7 +556,12 @@ def test_a_fraction_among_the_figures(fit: Any, tmp_path: Path) -> None:
     [
         (["--keep", "macs < 3", "--set", "N=3"], "N is given a number and varied: one will do"),
         ([], "Missing option '--keep'"),
-        (["--keep", "macs < 3", "--max", "0"], "--max"),
+        (["--keep", "macs < 3", "--max", "0"], "the limit 0 (--max) is below the first value, 1"),
+        (["--keep", "macs < 3", "--max", "x"], "limit x: a number is due"),
+        (["--keep", "macs < 3", "--step", "1/0"], "step 1/0: a number is due"),
+        (["--keep", "macs < 3", "--step", "-0.5"], "step -0.5: a number is due"),
+        (["--keep", "macs < 3", "--step", "0"], "a step of 0; it must be above 0"),
+        (["--keep", "macs < 3", "-o", ""], "-o: an empty file name"),
         (["--keep", "params < 3 MiB"], "params is a count, and 3 MiB is in bytes"),
         (["--keep", "macs < 3", "--vary", "q"], "'q' is no variable of this spec"),
     ],

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from convcalc.analysis.quantities import ALIASES
-from convcalc.dim import Dim, bounds, whole_array
+from convcalc.dim import Dim, bounds, exact_number, whole_array
 from convcalc.errors import ConvcalcError, UndecidableError, UsageError, did_you_mean, shorten
 
 MAX_TEXT = 500
@@ -127,6 +127,28 @@ def amount(text: str) -> int | Fraction:
     number = parser.number()
     parser.expect_end()
     return number.value
+
+
+def number(name: str, given: Any) -> int | Fraction | None:
+    """An exact number: itself, or text as `0.05`, `1/8` or `5K`; a float as it prints; None too.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if given is None:
+        return None
+    value = exact_number(given)
+    try:
+        if isinstance(given, str):
+            above, slash, below = given.partition("/")
+            value = exact_number(Fraction(amount(above)) / (amount(below) if slash else 1))
+    except (UsageError, ZeroDivisionError):
+        pass  # it stays text
+    if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
+        raise UsageError(
+            f"{name} {shorten(str(given))}: a number is due", hint="For instance 0.05 or 1/8."
+        )
+    return value
 
 
 # -- values -----------------------------------------------------------------------------------
