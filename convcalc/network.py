@@ -9,14 +9,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.closed_form import Decisions, Forms, Formula
-from convcalc.analysis.limits import Limits, network_limits
+from convcalc.analysis.limits import Limits, holds_at, network_limits, symbols_of
 from convcalc.analysis.memory import BYTES
 from convcalc.analysis.quantities import TOTALS, quantity, total
 from convcalc.analysis.receptive_field import seen_by
 from convcalc.dim import Size, symbol
 from convcalc.errors import ConvcalcError, ShapeError, UsageError, did_you_mean
 from convcalc.graph import Graph, collector_paused
-from convcalc.layer import show_shape
+from convcalc.layer import Requirement, show_shape
 from convcalc.report.report import Report
 from convcalc.spec.build import Bindings, build, build_symbolic
 from convcalc.spec.document import Spec, read_file, read_mapping, read_string
@@ -154,23 +154,32 @@ class Network:
             with collector_paused():
                 yield
         except ShapeError as error:
-            error.hint = f"{error.hint} {self._smallest(overrides)}".strip()
+            error.hint = f"{error.hint} {self._what_fits(overrides)}".strip()
             raise
 
-    def _smallest(self, overrides: Mapping[str, Any]) -> str:
-        """What the least input would be, for the error of one that is too small."""
+    def _what_fits(self, overrides: Mapping[str, Any]) -> str:
+        """Which sizes would do, for the error of some that do not."""
         try:
             found = self.formula("params", overrides=overrides).limits
         except ConvcalcError:
             return ""
-        given = self._values(overrides)
-        small = {
-            name: least
-            for name, least in found.smallest.items()
-            if isinstance(given.get(name), int) and given[name] < least
-        }
-        told = ", ".join(f"{name} = {least}" for name, least in small.items())
-        return f"The smallest input is {told}." if told else ""
+        values = self._values(overrides)
+        given = {name: size for name, size in values.items() if type(size) is int}
+        small = {n: least for n, least in found.smallest.items() if given.get(n, least) < least}
+        told = []
+        if small:
+            least = ", ".join(f"{name} = {size}" for name, size in small.items())
+            told.append(f"The smallest input is {least}.")
+        for name, congruence in found.multiples.items():
+            size = given.get(name)
+            if size is None or name in small or size in congruence:
+                continue
+            near = [n for n in congruence.nearest(size) if n >= found.smallest[name]]
+            sizes = " and ".join(map(str, near))
+            told.append(f"{congruence.condition(name)} where the network fits, as {sizes}.")
+        if not told and any(not _met(condition, given) for condition in found.conditions):
+            told.append("`convcalc limits` shows which sizes fit.")
+        return " ".join(told)
 
     def _values(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         bindings = Bindings(self.spec, overrides)
@@ -558,6 +567,11 @@ def from_dict(spec: Mapping[str, Any], **variables: Any) -> Network:
     """
     with collector_paused():
         return Network(read_mapping(spec), variables)
+
+
+def _met(condition: Requirement, given: Mapping[str, int]) -> bool:
+    """Whether a requirement holds at some sizes; also where these are not all that it names."""
+    return not symbols_of(condition) <= given.keys() or holds_at(condition, given)
 
 
 def _names(names: str | Iterable[str]) -> list[str]:

@@ -72,6 +72,31 @@ def test_the_error_of_a_small_input_says_what_would_do() -> None:
     assert str(error.value).endswith("The smallest input is W = 63.")
 
 
+def test_the_error_of_a_size_that_is_no_multiple_says_which_would_do() -> None:
+    with pytest.raises(convcalc.ConvcalcError) as error:
+        convcalc.loads(UNET)
+    assert "join2: concat of unequal sizes 64 and 65" in str(error.value)
+    assert str(error.value).endswith(
+        "8 divides H where the network fits, as 128 and 136. "
+        "8 divides W where the network fits, as 128 and 136."
+    )
+    with pytest.raises(convcalc.ConvcalcError) as error:
+        convcalc.loads(UNET, H=128, W=3)
+    assert str(error.value).endswith("The smallest input is W = 8.")
+    with pytest.raises(convcalc.ConvcalcError) as error:
+        convcalc.loads(UNET, H=128, W=9)
+    assert str(error.value).endswith("8 divides W where the network fits, as 8 and 16.")
+    net = Network(read_string(UNET), {}, build=False)
+    with pytest.raises(convcalc.ConvcalcError, match="8 divides W where the network fits"):
+        net.fit("H", "macs < 1G")
+    with pytest.raises(convcalc.ConvcalcError) as error:
+        convcalc.loads(
+            "{input: [1, H, W], variables: {H: 5, W: 5}, layers: [{add: [[{max_pool: 2},"
+            " {upsample: 2}, flatten], [flatten]]}]}"
+        )
+    assert str(error.value).endswith("`convcalc limits` shows which sizes fit.")
+
+
 EVEN = (
     "{input: [1, H, 8], variables: {H: 8}, layers: [{relu: , name: a}, max_pool: 2,"
     " {upsample: 2, name: b}, {add: , from: [a, b]}]}"

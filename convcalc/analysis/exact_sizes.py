@@ -31,6 +31,14 @@ class Congruence(NamedTuple):
             return f"{self.modulus} divides {name}"
         return f"{name} ≡ {self.residue} (mod {self.modulus})"
 
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and number % self.modulus == self.residue
+
+    def nearest(self, number: int) -> tuple[int, int]:
+        """The members before and after a number that is none."""
+        before = number - (number - self.residue) % self.modulus
+        return before, before + self.modulus
+
     def members(self, least: int) -> Iterable[int]:
         """Its members from `least` on, without end."""
         value = least + (self.residue - least) % self.modulus
