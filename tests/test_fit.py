@@ -529,6 +529,9 @@ def test_sums_that_are_compared_have_a_row(fit: Any) -> None:
     assert "without the weights, which are param_bytes." in " ".join(out.split())
     assert "inference" not in fit("resnet50", "--keep", "macs < 1T")[1]
     out = fit("resnet50", "--vary", "H", "--keep", "160 > macs/params")[1]
+    assert (
+        "H % 2" not in fit("alexnet", "--vary", "H", "--keep", "H % 2 == 0 and macs < 1G")[1][99:]
+    )
     assert "macs/params      ≈ 159.961      ≈ 160.002" in out
 
 

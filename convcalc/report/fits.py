@@ -62,12 +62,14 @@ class FitReport(Fit):
         return Rendered([*answer, [], *table, *([[]] if table else []), *notes])
 
     def _compared(self) -> Iterator[tuple[Operand, str]]:
-        """What is compared and is more than a name, with its unit."""
-        seen = set()
+        """What is compared and is more than a name and the varied variables, with its unit."""
+        seen: set[str] = set()
         for condition in self.conditions:
             for comparison in condition.rule.comparisons():
                 operand = _operand(comparison)
-                if operand is not None and operand.text not in seen:
+                if operand is None or set(operand.names()) <= {*self.names}:
+                    continue
+                if operand.text not in seen:
                     seen.add(operand.text)
                     units = set(comparison.units())
                     yield operand, units.pop() if len(units) == 1 else ""
