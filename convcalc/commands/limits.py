@@ -93,7 +93,6 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
     rows = []
     for name in names:
         least = found.smallest.get(name)
-        none = "any above 0" if name in found.multipliers else "none found"
         maker, requirement = found.set_by.get(name, (None, None))
         rows.append(
             (
