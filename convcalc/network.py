@@ -139,9 +139,14 @@ class Network:
 
     def _input_names(self, overrides: Mapping[str, Any]) -> list[str]:
         """N, the names in the spec's `input:`, and the variables without a value."""
-        given = {name for name, value in self.spec.variables.items() if value is not None}
-        unknown = [name for name in self.spec.variables if name not in given | {*overrides}]
-        return list(dict.fromkeys(["N", *self.spec.input_names, *unknown]))
+        return _names(["N", *self.spec.input_names, *self._unknown(overrides)])
+
+    def _unknown(self, overrides: Mapping[str, Any]) -> list[str]:
+        """The variables without a value, which are symbols wherever they are read."""
+        return [
+            name for name, value in self.spec.variables.items()
+            if value is None and name not in overrides and name in self.spec.read
+        ]  # fmt: skip
 
     def _build(self, overrides: Mapping[str, Any]) -> Graph:
         with self._building(overrides):
@@ -295,8 +300,8 @@ class Network:
                 compares, divides, exps, param_bytes, activation_bytes or peak_activation_bytes
                 (float32; `peak_bytes` for short).
             symbols: the names to leave free; by default N and the names in the spec's `input:`.
-                All other variables keep their values. A variable that is never a size itself, but
-                rounded to one, may be a fraction.
+                All other variables keep their values; those without one stay free. A variable
+                that is never a size itself, but rounded to one, may be a fraction.
             layer: the path of a layer or a module, to count that alone.
             overrides: values of variables other than those of this network.
 
@@ -464,6 +469,7 @@ class Network:
         """Closed forms of some sizes of the network, built with symbols."""
         values = dict(self._overrides if overrides is None else overrides)
         free = self._input_names(values) if symbols is None else _names(symbols)
+        free = _names([*free, *self._unknown(values)])
         for name in free:
             if name not in ("N", *self.spec.variables):
                 raise _unknown_symbol(name, self.spec)

@@ -299,6 +299,10 @@ def test_a_variable_without_a_value_is_free_until_it_has_one() -> None:
     assert str(net.formula("params")) == "(C + 1)·classes"
     assert str(net.formula("params", overrides={"classes": 10})) == "10·C + 10"
     assert "MACs(N, C) = 10·N·C" in net.summarize(classes=10).text()
+    assert net.formula("params", "C").names == ("C", "classes")
+    assert net.formula("params", "C").evaluate(C=4, classes=2) == 10
+    with pytest.raises(convcalc.ConvcalcError, match="no value for classes"):
+        net.formula("params", "C").evaluate(C=4)
 
 
 # -- layers and outputs ---------------------------------------------------------------------------
