@@ -205,10 +205,14 @@ def test_what_decides_the_structure_has_to_be_given() -> None:
 
 
 def test_a_multiplier_that_a_form_does_not_depend_on() -> None:
-    form = convcalc.load("mobilenet_v2").formula("params", "width,classes", layer="linear1")
-    other = convcalc.load("mobilenet_v3_large").formula("buffers", "width,classes", layer="linear1")
-    assert form.evaluate(width=Fraction(1, 2), classes=10) == 12_810
-    assert other.evaluate(width=Fraction(1, 2), classes=10) == 0
+    net = convcalc.loads(
+        "{input: [3, H], variables: {w: 1}, layers: [{conv: {out_channels: make_divisible(16 * w), "
+        "kernel: 1}}, {conv: {out_channels: 4, kernel: 1}}]}"
+    )
+    form = net.formula("exps", "H, w")
+    assert form.evaluate(w=Fraction(1, 2)) == form.evaluate(H=3, w=0.1) == 0
+    with pytest.raises(convcalc.ConvcalcError, match="H: a whole number"):
+        form.evaluate(H=Fraction(1, 2))
 
 
 def test_what_depends_on_a_structure_says_so() -> None:
