@@ -32,6 +32,7 @@ from convcalc.layers import layer_class, layer_names
 from convcalc.layers.conv import Conv
 from convcalc.network import Network
 from convcalc.notation import TEXT
+from convcalc.report import slides
 from convcalc.report.board import MEANINGS, STYLES, Formula
 
 from .test_cli import Result, run  # noqa: F401
@@ -521,7 +522,7 @@ def test_receptive_fields_with_fractions_and_negative_numbers() -> None:
     assert size.note == "with numbers for kernel, stride, before, after and dilation"
     text = net.explain("conv1", of="receptive_field").text()
     assert "field stride     1/2\n" in text
-    assert r"\quad \frac{1}{2}" in net.explain("conv1", of="receptive_field").latex()
+    assert r"\quad && \frac{1}{2}" in net.explain("conv1", of="receptive_field").latex()
     crop = one_layer("crop: {size: 7}", "[3, 9, 9]")
     *_, start = crop.explain("crop1", of="receptive_field")
     assert (start.formula, start.substituted) == ("x − b·j", "0 − (−1)·1")
@@ -923,7 +924,7 @@ def test_notebook() -> None:
 def test_shown_in_a_notebook() -> None:
     explanation = convcalc.load("alexnet_cs231n").explain("conv1")
     assert explanation._repr_markdown_() == explanation.markdown()
-    assert explanation._repr_latex_().startswith("\\begin{align*}")
+    assert explanation._repr_latex_().startswith("\\begin{alignat*}{2}")
     assert repr(explanation) == str(explanation)
 
 
@@ -937,37 +938,103 @@ def test_latex() -> None:
     assert (
         r"C_{\mathrm{out}} \cdot \left( C_{\mathrm{in}} \cdot k_{h}" not in text.split("align")[0]
     )
-    assert text.count(r"\begin{align*}") == text.count(r"\end{align*}") == 1
+    assert text.count(r"\begin{alignat*}") == text.count(r"\end{alignat*}") == 2
     assert all(ord(c) < 128 for c in text)
     # a brace first in a frame is its title
     assert not net.walk_through().latex().splitlines()[1].startswith("{")
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_latex_compiles_in_a_frame(tmp_path: Path) -> None:
-    alexnet, gan = convcalc.load("alexnet"), convcalc.load("dcgan_generator")
-    names = [(alexnet, name) for name in ("conv1", "relu1", "max_pool1", "linear1")]
-    names += [(gan, name) for name in ("batch_norm1", "conv_transpose2")]
-    names += [(convcalc.load("googlenet"), "max_pool1"), (convcalc.load("unet"), "up1")]
-    pieces = [net.explain(name, style=style).latex() for net, name in names for style in STYLES]
-    pieces += [convcalc.load("lenet5").walk_through(style).latex() for style in STYLES]
-    frames = "\n".join(f"\\begin{{frame}}\n{piece}\n\\end{{frame}}" for piece in pieces)
-    shown = "beamer" if has_package("beamer.cls") and has_package("pgfmath.sty") else ""
-    if shown:
-        document = f"\\documentclass{{beamer}}\\begin{{document}}\n{frames}\n\\end{{document}}\n"
-    else:
-        document = (
-            "\\documentclass{article}\\usepackage{amsmath}\\newenvironment{frame}{}{}"
-            f"\\begin{{document}}\n{frames}\n\\end{{document}}\n"
-        )
-    (tmp_path / "slides.tex").write_text(document, encoding="utf-8")
+def overfull(frames: list[str], folder: Path) -> list[str]:
+    """What pdflatex says is too wide or too high by more than 2 pt, if every part is a frame."""
+    slide = "\\begin{{frame}}\\frametitle{{A title}}\n\\typeout{{slide {}}}\n{}\n\\end{{frame}}"
+    body = "\n".join(slide.format(k, frame) for k, frame in enumerate(frames))
+    text = f"\\documentclass{{beamer}}\\begin{{document}}\n{body}\n\\end{{document}}\n"
+    if not (has_package("beamer.cls") and has_package("pgfmath.sty")):
+        text = text.replace("{beamer}", "{article}\\usepackage{amsmath}\\newenvironment{frame}{}{}")
+        text = text.replace("\\frametitle{A title}", "")
+    (folder / "slides.tex").write_text(text, encoding="utf-8")
     compiled = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "slides.tex"],
-        cwd=tmp_path, capture_output=True, timeout=240, check=False,
+        cwd=folder, capture_output=True, timeout=240, check=False,
     )  # fmt: skip
     log = compiled.stdout.decode("latin-1")
     assert compiled.returncode == 0, log[-2000:]
     assert "Output written" in log
+    found = []
+    number = 0
+    for slide_number, box, much in re.findall(
+        r"slide (\d+)|(Overfull \\[hv]box) \(([\d.]+)pt", log
+    ):
+        if slide_number:
+            number = int(slide_number)
+        elif float(much) > 2:
+            found.append(f"{box} by {much} pt:\n{frames[number]}")
+    return found
+
+
+def frames_of(shown: Any) -> list[str]:
+    return re.split(rf"^{slides.FRAME}$", shown.latex(), flags=re.MULTILINE)
+
+
+needs_pdflatex = pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="pdflatex is not installed"
+)
+
+
+@needs_pdflatex
+def test_latex_fits_frames(tmp_path: Path) -> None:
+    """Of every kind of layer, in all styles; with the note of windows that do not fit evenly."""
+    layers = {
+        "alexnet_cs231n": "conv1, relu1, max_pool1, local_response_norm1, linear1",
+        "dcgan_generator": "batch_norm1, conv_transpose2",
+        "googlenet": "max_pool1, inception3a.concat1",
+        "unet": "up1",
+        "convnext_tiny": "stage1.unit1",
+        "mobilenet_v2": "stem, stage2",
+    }
+    frames: list[str] = []
+    for name, paths in layers.items():
+        net = convcalc.load(name)
+        for style in STYLES:
+            frames += frames_of(net.explain(paths, style=style))
+    larger = convcalc.load("alexnet_cs231n", H=224, W=224).explain("conv1", style="cs231n")
+    assert "is no whole number" in larger.latex()
+    assert overfull([*frames, *frames_of(larger)], tmp_path) == []
+
+
+@needs_pdflatex
+def test_latex_of_steps_fits_frames(tmp_path: Path) -> None:
+    frames = [
+        frame
+        for name in ("resnet18", "lenet5", "alexnet_cs231n", "unet")
+        for style in STYLES
+        for frame in frames_of(convcalc.load(name).walk_through(style))
+    ]
+    assert overfull(frames, tmp_path) == []
+
+
+def test_latex_of_steps_in_parts() -> None:
+    walk = convcalc.load("resnet18").walk_through()
+    frames = frames_of(walk)
+    assert len(frames) > 5
+    for frame in frames:
+        assert frame.count(r"\begin{tabular}") == frame.count(r"\end{tabular}") == 1
+        assert r"Layer & Output & Params & MACs \\ \hline" in frame
+    assert re.search(r"^layer\d\.basic\d\S*, continued ", walk.latex(), re.MULTILINE)
+    assert r"11,689,512 & 1,814,073,344" in frames[-1]
+    short = convcalc.load("lenet5").walk_through("cs231n").latex()
+    assert r"Layer & Size & Output & Params & MACs \\ \hline" in short
+
+
+def test_formulas_over_lines() -> None:
+    assert slides.lines(["a + b", "1 + 2", "3"], 30) == ["a + b = 1 + 2 = 3"]
+    assert slides.lines(["a + b", "1 + 2", "3"], 6) == ["a + b", "= 1 + 2", "= 3"]
+    assert slides.lines([r"\min\left(a + b\right) + c", "3"], 7) == [
+        r"\min\left(a + b\right)", r"\quad {}+ c", "= 3",
+    ]  # fmt: skip
+    assert slides.lines([r"\left( a + b + c \right)"], 3) is None
+    assert slides.ems(r"\frac{abc}{d}") == pytest.approx(slides.ems("abc") + 0.3)
+    assert slides.ems(r"C_{\mathrm{out}}") > slides.ems("C")
 
 
 def has_package(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from convcalc.analysis.derivation import EXPLAINED, Derivation, Derivations, Letter
@@ -14,6 +15,7 @@ from convcalc.errors import UsageError, did_you_mean, shorten
 from convcalc.graph import Graph, Node
 from convcalc.layer import show_shape
 from convcalc.notation import LATEX, TEXT, Notation
+from convcalc.report import slides
 from convcalc.report.board import MEANINGS, STYLES, Formula
 from convcalc.report.report import JSON_VERSION, plain
 from convcalc.report.terminal import Piece, Rendered, wrapped
@@ -30,10 +32,6 @@ _LABELS = {
 }
 """What the parts of a quantity are called; those of the output are named by themselves."""
 LATEX_NEEDS = "% Needs amsmath, which beamer loads: \\usepackage{amsmath}"
-_ROW = 50
-"""The characters, counted as text, that fit one row of a slide."""
-_SIZES = ((_ROW, ""), (66, r"\footnotesize"), (80, r"\scriptsize"))
-"""How many fit where they are smaller."""
 _INDEX = re.compile(r"\[\d+\]|[_,]\d+$")
 _BEFORE_SIGN = re.compile(" ([+−]) ")
 """A sum is broken before its signs."""
@@ -185,8 +183,9 @@ class Explanation:
         return "\n\n".join(map(_markdown, self._layers))
 
     def latex(self) -> str:
-        """As a LaTeX fragment for a slide or a page."""
-        return "\n\n".join([LATEX_NEEDS, *map(_latex, self._layers)])
+        """As LaTeX for a page, or for slides: what is between lines `% frame` fits one each."""
+        pieces = [piece for layer in self._layers for piece in _latex(layer)]
+        return "\n\n".join([LATEX_NEEDS, f"\n\n{slides.FRAME}\n".join(slides.parts(pieces))])
 
     def notebook(self) -> dict[str, Any]:
         """As a Jupyter notebook, nbformat 4: a cell for every layer."""
@@ -210,7 +209,7 @@ class Explanation:
         return self.markdown()
 
     def _repr_latex_(self) -> str:
-        return "\n".join(filter(None, map(_aligned, self._layers)))
+        return "\n".join(filter(None, (_aligned(layer.steps)[0] for layer in self._layers)))
 
 
 def _beyond(word: str, meaning: str) -> str:
@@ -401,47 +400,80 @@ def plain_latex(text: str) -> str:
     return "".join(_LATEX_SPECIAL.get(c, c if ord(c) < 0x180 else "?") for c in text)
 
 
-def _latex(layer: _Layer) -> str:
+def _latex(layer: _Layer) -> Iterator[tuple[str, float]]:
+    """What is written about a layer, in pieces that fit a frame, each with its height."""
     before, after = map(plain_latex, layer.shapes)
     name, kind = plain_latex(layer.node.path), plain_latex(layer.node.kind)
-    rows = [rf"\textbf{{{name}}}: {kind}, {before} $\to$ {after}"]
-    aligned = _aligned(layer)
-    if aligned:
-        rows.append(aligned)
-    for step in layer.steps:
-        if step.formula is None and step.told:
-            rows.append(rf"\par {plain_latex(step.label)}: {plain_latex(step.told)}.")
-    notes = [
-        f"{plain_latex(step.label)}: {plain_latex(step.source)}"
-        for step in layer.steps
-        if step.formula is not None and step.source
-    ]
-    legend = ", ".join(f"${name}$ {meaning}" for name, meaning in layer.legend(LATEX))
+    head = rf"\textbf{{{name}}}: {kind}, {before} $\to$ {after}"
+    groups = [list(steps) for _, steps in groupby(layer.steps, lambda step: step.quantity)]
+    steps: list[Written] = []
+    for group in groups:
+        _, height = _piece(layer.node, [*steps, *group], head)
+        if steps and height > slides.HEIGHT:
+            yield _piece(layer.node, steps, head)
+            head = rf"\textbf{{{name}}}, continued"
+            steps = []
+        steps += group
+    yield _piece(layer.node, steps, head)
+
+
+def _piece(node: Node, steps: list[Written], head: str) -> tuple[str, float]:
+    """Some figures of a layer under a head, with their legend."""
+    equations, height = _aligned(steps)
+    height += slides.paragraph(head, slides.FOOTNOTE) + 10
+    rows = [head, rf"\begingroup{slides.FOOTNOTE.command}"]
+    if equations:
+        rows.append(equations)
+    for step in steps:
+        said = step.told if step.formula is None else step.formula.remark
+        if said:
+            text = f"{step.label}: {said}."
+            rows.append(rf"\par {plain_latex(text)}")
+            height += slides.paragraph(text, slides.FOOTNOTE)
+    written = _Layer(node, steps)
+    legend = ", ".join(f"${name}$ {meaning}" for name, meaning in written.legend(LATEX))
     if legend:
-        rows.append(rf"\par\smallskip With {legend}.")
-    rows.extend(f"% {note}" for note in notes)
-    return "\n".join(rows)
+        rows.append(rf"\par\smallskip{slides.SCRIPT.command} With {legend}.")
+        told = ", ".join(f"{name} {meaning}" for name, meaning in written.legend(TEXT))
+        height += slides.paragraph(told, slides.SCRIPT) + 4
+    rows.append(r"\par\endgroup")
+    rows.extend(
+        f"% {plain_latex(step.label)}: {plain_latex(step.source)}"
+        for step in steps
+        if step.formula is not None and step.source
+    )
+    return "\n".join(rows), height
 
 
-def _aligned(layer: _Layer) -> str:
-    """The equations of a layer, each after its label; small where they would not fit a slide."""
-    rows: list[str] = []
-    longest = 0
-    for step in layer.steps:
-        lengths = [len(side) for side in step.sides(TEXT)]
-        used = len(step.label)
-        row = rf"& \text{{{plain_latex(step.label)}:}}\quad "
-        for k, (side, length) in enumerate(zip(step.sides(LATEX), lengths, strict=True)):
-            if used + length > _ROW:
-                rows.append(row)
-                row, used = r"& \qquad ", 0
-            row += f"= {side} " if k else f"{side} "
-            used += length
-            longest = max(longest, length)
-        if lengths:
-            rows.append(row.rstrip())
-    if not rows:
-        return ""
-    equations = "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
-    size = next((size for most, size in _SIZES if longest <= most), _SIZES[-1][1])
-    return rf"\begingroup{size}" + f"\n{equations}\n" + r"\endgroup" if size else equations
+def _aligned(steps: list[Written]) -> tuple[str, float]:
+    """The equations, each after its label, over as many lines as they take, and their height.
+
+    Type gets smaller, and labels stand above, where they would not fit a frame beside each other.
+    """
+    worked = [(rf"\text{{{plain_latex(s.label)}:}}", s.sides(LATEX)) for s in steps if s.formula]
+    if not worked:
+        return "", 0
+    beside = max(slides.ems(label) for label, _ in worked) + 1
+    for size, indent in (*((t, beside) for t in slides.TYPES[:2]), *((t, 1) for t in slides.TYPES)):
+        found = [slides.lines(sides, size.ems - indent) for _, sides in worked]
+        if None not in found:
+            break
+    else:
+        found = [[*sides[:1], *(f"= {side}" for side in sides[1:])] for _, sides in worked]
+    rows = []
+    for (label, _), lines in zip(worked, found, strict=True):
+        assert lines is not None
+        if indent == beside:
+            rows += [
+                rf"& {'' if k else label}\quad && {line}".replace(r"& \quad &&", "& &&")
+                for k, line in enumerate(lines)
+            ]
+        else:
+            rows += [f"& {label}", *(rf"& \quad {line}" for line in lines)]
+    height = 20 + sum(size.fraction if r"\frac" in row else size.row for row in rows)
+    body = " \\\\\n".join(rows)
+    equations = f"\\begin{{alignat*}}{{2}}\n{body}\n\\end{{alignat*}}"
+    if size is not slides.FOOTNOTE:
+        # a paragraph ends within the group, or its lines keep the larger distance
+        equations = rf"{{{size.command}" + f"\n{equations}\\par}}"
+    return equations, height

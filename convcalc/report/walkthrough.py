@@ -10,6 +10,7 @@ from convcalc.analysis.quantities import total
 from convcalc.graph import Graph, Node
 from convcalc.layer import show_shape
 from convcalc.notation import LATEX, TEXT, Notation
+from convcalc.report import slides
 from convcalc.report.board import STYLES
 from convcalc.report.explanation import (
     LATEX_NEEDS,
@@ -25,6 +26,8 @@ from convcalc.report.terminal import Piece, Rendered, number, shape, wrapped
 from convcalc.report.tree import Line, lines
 
 _GAP = "  "
+_INDENT = 0.7
+"""How far, in ems, a level of modules is moved to the right on slides."""
 _REPEATED = "×n: n identical ones; their line holds the sum, the lines below it one."
 _HIDDEN = "Modules hold more: --depth N shows more levels, without it all are shown."
 _UNEVEN = "Where ⌊⌋ stands, windows do not fit evenly: what is left at the end is not read."
@@ -66,6 +69,11 @@ class _Entry(NamedTuple):
             if text != in_notation(self.line.sums["params"], notation):
                 return text
         return ""
+
+    @property
+    def around(self) -> str:
+        """The path of the module it is in, for LaTeX."""
+        return plain_latex(self.line.first.path.rpartition(".")[0])
 
     @property
     def counts(self) -> tuple[str, str]:
@@ -177,19 +185,90 @@ class Walkthrough:
         return "\n".join(rows)
 
     def latex(self) -> str:
-        """As a LaTeX tabular."""
-        rows = []
-        for entry in self._entries:
-            indent = r"\quad " * len(entry.line.ancestors)
-            columns = indent + plain_latex(entry.label.strip()), *self._cells(entry)
-            rows.append(" & ".join(columns) + r" \\")
+        """As LaTeX tables for a page, or for slides: what is between lines `% frame` fits one each.
+
+        Formulas go below their lines where a slide is too narrow for them.
+        """
+        wide = next((t for t in slides.TYPES[:2] if self._ems(beside=True) <= _room(t, 5)), None)
+        size = wide or next(
+            (t for t in slides.TYPES[:2] if self._ems(beside=False) <= _room(t, 4)), slides.TINY
+        )
+        rows = [self._rows(entry, size, beside=wide is not None) for entry in self._entries]
         totals = " & ".join(map(plain_latex, self._totals))
-        # braces here would be the title of a frame
-        head = [LATEX_NEEDS, r"\begingroup\footnotesize\renewcommand{\arraystretch}{1.5}"]
-        head.append(r"\begin{tabular}{lllrr}")
-        head.append(r"Layer & Size & Output & Params & MACs \\ \hline")
-        end = [rf"\hline Total & & & {totals}", r"\end{tabular}\endgroup"]
-        return "\n".join([*head, *rows, *end])
+        columns, skipped = ("lllrr", " & & & ") if wide else ("llrr", " & & ")
+        titles = _TITLES if wide else (_TITLES[0], *_TITLES[2:])
+        total = rf"\hline Total{skipped}{totals} \\", size.points * 1.4
+        head = rf"{' & '.join(titles)} \\ \hline"
+        chunks: list[list[str]] = [[]]
+        left = slides.HEIGHT - 2 * size.points
+        for k, (text, height) in enumerate([*rows, total]):
+            if height > left and chunks[-1]:
+                inside = self._entries[k].around if k < len(rows) else ""
+                chunks.append([rf"{inside}, continued \\"] if inside else [])
+                left = slides.HEIGHT - 4 * size.points
+            chunks[-1].append(text)
+            left -= height
+        tables = [
+            "\n".join(
+                [
+                    # braces here would be the title of a frame
+                    rf"\begingroup{size.command}\setlength{{\tabcolsep}}{{3pt}}",
+                    rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
+                    head,
+                    *chunk,
+                    r"\end{tabular}\par\endgroup",
+                ]
+            )
+            for chunk in chunks
+        ]
+        return f"{LATEX_NEEDS}\n\n" + f"\n\n{slides.FRAME}\n".join(tables)
+
+    def _ems(self, beside: bool) -> float:
+        """The width of the table in ems, without the gaps between its columns."""
+        widths: list[list[float]] = []
+        for entry in self._entries:
+            worked, output, params, macs = self._cells(entry)
+            label = 0.5 * len(entry.label.strip()) + _INDENT * len(entry.line.ancestors)
+            own = [slides.ems(output), slides.ems(params if beside else entry.counts[0])]
+            widths.append(
+                [label, *([slides.ems(worked)] if beside else []), *own, slides.ems(macs)]
+            )
+        totals = [0.0] * (3 if beside else 2) + [slides.ems(text) for text in self._totals]
+        return float(sum(max(column) for column in zip(*widths, totals, strict=True)))
+
+    def _rows(self, entry: _Entry, size: slides.Type, beside: bool) -> tuple[str, float]:
+        """A line of the table, with its formulas beside or below, and its height."""
+        # a fraction within a line would be too small to read
+        worked, output, params, macs = (c.replace(r"\frac", r"\dfrac") for c in self._cells(entry))
+        indent = rf"\hspace*{{{_INDENT * len(entry.line.ancestors):g}em}}"
+        label = indent * bool(entry.line.ancestors) + plain_latex(entry.label.strip())
+        shown = plain_latex(output), plain_latex(macs)
+        height = size.points * 1.25
+        if beside:
+            row = (
+                " & ".join(
+                    (
+                        label,
+                        worked,
+                        shown[0],
+                        params if params.startswith("$") else plain_latex(params),
+                        shown[1],
+                    )
+                )
+                + r" \\"
+            )
+            return row, size.points * 3.2 if r"\dfrac" in worked + params else height
+        row = " & ".join((label, shown[0], plain_latex(entry.counts[0]), shown[1])) + r" \\"
+        formulas = [worked] if worked else []
+        formulas += [params] if params != entry.counts[0] else []
+        room = size.ems - _INDENT * (len(entry.line.ancestors) + 2) - 2
+        if formulas and sum(map(slides.ems, formulas)) <= room:
+            formulas = [r"\qquad ".join(formulas)]
+        for formula in formulas:
+            inside = rf"\hspace*{{{_INDENT * (len(entry.line.ancestors) + 2):g}em}}"
+            row += "\n" + rf"\multicolumn{{4}}{{@{{}}l@{{}}}}{{{inside}{formula}}} \\"
+            height += size.points * (3.2 if r"\dfrac" in formula else 1.25)
+        return row, height
 
     def notebook(self) -> dict[str, Any]:
         """As a Jupyter notebook, nbformat 4."""
@@ -242,6 +321,11 @@ def walk_through(
     """
     known(style, STYLES, "style")
     return Walkthrough(graph, style, layer, depth, fold)
+
+
+def _room(size: slides.Type, columns: int) -> float:
+    """The ems that columns have in a line beside the gaps of 6 pt between them."""
+    return (slides.WIDTH - 6 * (columns - 1)) / size.points
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
