@@ -1021,8 +1021,9 @@ def test_latex_of_steps_in_parts() -> None:
         assert frame.count(r"\begin{tabular}") == frame.count(r"\end{tabular}") == 1
         assert r"Layer & Output & Params & MACs \\ \hline" in frame
     assert re.search(r"^layer\d\.basic\d\S*, continued ", walk.latex(), re.MULTILINE)
+    assert r"linear1 & 1000 & 513,000" in frames[-1]
     assert r"11,689,512 & 1,814,073,344" in frames[-1]
-    short = convcalc.load("lenet5").walk_through("cs231n").latex()
+    short = one_layer("conv: {out_channels: 8, kernel: 3}", "[3, 8, 8]").walk_through().latex()
     assert r"Layer & Size & Output & Params & MACs \\ \hline" in short
 
 

@@ -197,14 +197,15 @@ class Walkthrough:
         totals = " & ".join(map(plain_latex, self._totals))
         columns, skipped = ("lllrr", " & & & ") if wide else ("llrr", " & & ")
         titles = _TITLES if wide else (_TITLES[0], *_TITLES[2:])
-        total = rf"\hline Total{skipped}{totals} \\", size.points * 1.4
         head = rf"{' & '.join(titles)} \\ \hline"
+        # the total is not left alone on a slide
+        text, height = rows[-1]
+        rows[-1] = f"{text}\n" + rf"\hline Total{skipped}{totals} \\", height + size.points * 1.4
         chunks: list[list[str]] = [[]]
         left = slides.HEIGHT - 2 * size.points
-        for k, (text, height) in enumerate([*rows, total]):
+        for entry, (text, height) in zip(self._entries, rows, strict=True):
             if height > left and chunks[-1]:
-                inside = self._entries[k].around if k < len(rows) else ""
-                chunks.append([rf"{inside}, continued \\"] if inside else [])
+                chunks.append([rf"{entry.around}, continued \\"] if entry.around else [])
                 left = slides.HEIGHT - 4 * size.points
             chunks[-1].append(text)
             left -= height
@@ -266,8 +267,8 @@ class Walkthrough:
             formulas = [r"\qquad ".join(formulas)]
         for formula in formulas:
             inside = rf"\hspace*{{{_INDENT * (len(entry.line.ancestors) + 2):g}em}}"
-            row += "\n" + rf"\multicolumn{{4}}{{@{{}}l@{{}}}}{{{inside}{formula}}} \\"
-            height += size.points * (3.2 if r"\dfrac" in formula else 1.25)
+            row += "\n" + rf"\multicolumn{{4}}{{@{{}}l@{{}}}}{{{inside}{formula}}} \\[2pt]"
+            height += 2 + size.points * (3.2 if r"\dfrac" in formula else 1.25)
         return row, height
 
     def notebook(self) -> dict[str, Any]:
