@@ -110,14 +110,19 @@ class Written:
 
     @property
     def source(self) -> str:
-        """Where the formula comes from, and what there is to note of it."""
-        note = self.note if self.formula is not None else ""
+        """Where the formula comes from, and what in it is a number."""
+        note = self.derivation.note if self.formula is not None else ""
         return "; ".join(filter(None, (self.derivation.source, note)))
 
     @property
     def note(self) -> str:
         """What is to be noted of the figure."""
-        return self.derivation.note or (self.formula.remark if self.formula is not None else "")
+        return self.derivation.note or self.remark
+
+    @property
+    def remark(self) -> str:
+        """What a style remarks on the numbers."""
+        return "" if self.formula is None else self.formula.remark
 
 
 class _Layer(NamedTuple):
@@ -315,6 +320,9 @@ def _text_rows(layer: _Layer, width: int | None) -> Iterator[list[Piece]]:
         for k, text in enumerate(texts):
             label = "" if k else f"  {step.label}"
             yield [(label.ljust(indent), "header"), (text, "")]
+        if step.remark:
+            for text in wrapped(step.remark, room, ""):
+                yield [(" " * indent, ""), (text, "")]
         # one source for all that comes from it
         if step.source and (following is None or following.source != step.source):
             for text in wrapped(step.source, room, ""):
@@ -363,7 +371,8 @@ def _markdown(layer: _Layer) -> str:
         sides = step.sides(LATEX)
         told = f"${' = '.join(sides)}$" if sides else plain_markdown(step.told)
         source = f" ({plain_markdown(step.source)})" if step.source else ""
-        rows.append(f"- **{step.label}:** {told}{source}")
+        remark = f"; {plain_markdown(step.remark)}" if step.remark else ""
+        rows.append(f"- **{step.label}:** {told}{remark}{source}")
     legend = ", ".join(f"${name}$ {meaning}" for name, meaning in layer.legend(LATEX))
     if legend:
         rows += ["", f"With {legend}."]
@@ -425,7 +434,7 @@ def _piece(node: Node, steps: list[Written], head: str) -> tuple[str, float]:
     if equations:
         rows.append(equations)
     for step in steps:
-        said = step.told if step.formula is None else step.formula.remark
+        said = step.told or step.remark
         if said:
             text = f"{step.label}: {said}."
             rows.append(rf"\par {plain_latex(text)}")

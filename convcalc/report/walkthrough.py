@@ -123,7 +123,7 @@ class Walkthrough:
             body += [[], *([(row, style)] for row, style in zip(rows, styles, strict=True))]
         for note, needed in (
             (_REPEATED, any(entry.line.times > 1 for entry in self._entries)),
-            (_UNEVEN, any(s.formula and s.formula.remark for e in self._entries for s in e.sizes)),
+            (_UNEVEN, any(s.remark for e in self._entries for s in e.sizes)),
             (_HIDDEN, any(entry.line.hides for entry in self._entries)),
         ):
             if needed:
