@@ -266,7 +266,7 @@ def test_undecided_ones_become_a_requirement_that_is_checked_on_numbers() -> Non
         convcalc.loads(text, H=8, W=7)
     assert str(caught.value) == (
         "<string>:3:5: add1: add of unequal sizes 6 and 7 on axis 3: "
-        f"[1, 3, 8, 6] and [1, 3, 8, 7]. {SAME}"
+        f"[1, 3, 8, 6] and [1, 3, 8, 7]. {SAME} 2 divides W where the network fits, as 6 and 8."
     )
 
 
