@@ -13,7 +13,7 @@ from convcalc.view import IDENTITY, Resize, View, Window
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelShuffle(Layer, name="channel_shuffle"):
-    """The channels of groups of them interleaved: the shape stays.
+    """Groups of channels interleaved, channel by channel: the shape stays.
 
     Channel j of group i becomes channel j·groups + i, so that the next grouped convolution reads
     from all groups. It moves data and computes nothing.
