@@ -433,6 +433,13 @@ class Network:
                 raise UsageError(f"{name} is given values twice")
             if name not in ("N", *self.spec.variables):
                 raise _unknown_symbol(name, self.spec)
+        for a in axes:
+            for name in a.reads() & {"N", *self.spec.variables}:
+                raise UsageError(
+                    f"a value of {', '.join(a.names)} is in terms of {name}, which has values of "
+                    "its own",
+                    hint="Variables move together with --set H,W=…, or a row for each step.",
+                )
         counted = [quantity(name) for name in _names(of)]
         condition = None
         if where:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ from convcalc.analysis.sweep import rows as rows_module
 from convcalc.analysis.sweep import run
 from convcalc.analysis.sweep.plan import axis
 from convcalc.analysis.sweep.rows import front, largest
+from convcalc.commands import cli
 from convcalc.errors import ConvcalcError, OutputError, UsageError
 from convcalc.report.sweeps import writer
 
@@ -923,3 +925,32 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path, caplog: pytest.LogCaptu
         assert (tmp_path / f"local{suffix}").read_bytes() == (
             tmp_path / f"found{suffix}"
         ).read_bytes()
+
+
+# -- values in terms of others --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["--set", "H=64:96:32", "--set", "W=H"],
+            "a value of W is in terms of H, which has values",
+        ),
+        (["--set", "H=64..128"], "H: no expression: '64..128'"),
+        (["--set", "H=64", "--set", "N=1", "--batch", "2"], "N is given values twice"),
+    ],
+)
+def test_values_that_are_no_values(arguments: list[str], text: str) -> None:
+    done = CliRunner().invoke(cli, ["sweep", "resnet18", *arguments])
+    assert text in str(done.exception)
+    assert isinstance(done.exception, UsageError)
+
+
+def test_batch_sizes() -> None:
+    by_batch = (
+        CliRunner().invoke(cli, ["sweep", "lenet5", "--set", "H=28", "--batch", "1:3"]).output
+    )
+    assert by_batch == CliRunner().invoke(
+        cli, ["sweep", "lenet5", "--set", "H=28", "--set", "N=1:3"]
+    ).output  # fmt: skip

@@ -8,6 +8,7 @@ from convcalc.analysis.derivation import EXPLAINED
 from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
     SPEC,
+    chosen_format,
     format_option,
     open_network,
     output_option,
@@ -20,7 +21,9 @@ from convcalc.report.explanation import Explanation
 from convcalc.report.output import save, show, terminal_width, write
 from convcalc.report.walkthrough import Walkthrough
 
-_SUFFIXES = {"md": "markdown", "tex": "latex", "ipynb": "notebook", "json": "json"}
+_SUFFIXES = {
+    ".txt": "text", ".md": "markdown", ".tex": "latex", ".ipynb": "notebook", ".json": "json",
+}  # fmt: skip
 
 
 @click.command("explain")
@@ -82,8 +85,7 @@ def command(
     """
     if output == "":
         raise UsageError("-o: an empty file name")
-    if form is None:
-        form = _SUFFIXES.get((output or "").rpartition(".")[2], "text")
+    form = chosen_format(form, output, _SUFFIXES)
     if steps and (len(layers) > 1 or of is not None):
         raise UsageError("--steps walks through the network, or one LAYER of it, and takes no --of")
     if not steps and (depth is not None or everything):

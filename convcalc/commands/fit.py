@@ -7,6 +7,9 @@ import click
 from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
     SPEC,
+    as_json,
+    chosen_format,
+    deliver,
     format_option,
     open_network,
     output_option,
@@ -14,7 +17,7 @@ from convcalc.commands._options import (
     variables_options,
 )
 from convcalc.errors import UsageError
-from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.output import show, terminal_width
 
 
 @click.command("fit")
@@ -65,10 +68,7 @@ def command(
       convcalc fit unet --vary H,W --keep 'macs < 1T and H % 32 == 0'
       convcalc fit mobilenet_v2 --vary width --step 0.05 --keep 'macs < 300M'
     """
-    if output == "":
-        raise UsageError("-o: an empty file name")
-    if form is None:
-        form = "json" if output is not None and output.endswith(".json") else "text"
+    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
     values = parse_settings(settings, batch)
     names = list(dict.fromkeys(name.strip() for name in vary.split(",") if name.strip()))
     for name in names:
@@ -77,15 +77,9 @@ def command(
     net = open_network(spec, values, build=False)
     found = net.fit(names, keep, limit=limit, dtype=dtype, step=step)
     if form == "json":
-        import json
-
-        text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False)
-    else:
-        text = str(found)
-    if output is not None:
-        save(text, output)
-    elif form == "json":
-        write(text)
+        deliver(as_json([found.to_dict()], several=False), output)
+    elif output is not None:
+        deliver(str(found), output)
     else:
         show(found.rendered(terminal_width()))
     if found.best is None and not found.unbounded:

@@ -11,6 +11,9 @@ from convcalc.analysis.exact_sizes import Congruence, ExactSizes
 from convcalc.analysis.limits import Limits
 from convcalc.commands._options import (
     SPEC,
+    as_json,
+    chosen_format,
+    deliver,
     format_option,
     open_network,
     output_option,
@@ -22,7 +25,7 @@ from convcalc.errors import UsageError
 from convcalc.graph import Node
 from convcalc.layer import Requirement
 from convcalc.network import Network
-from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.output import show, terminal_width
 from convcalc.report.report import JSON_VERSION, plain
 from convcalc.report.terminal import Piece, Rendered, listing, paragraphs
 
@@ -56,10 +59,7 @@ def command(
       convcalc limits alexnet
       convcalc limits unet --in H --format json
     """
-    if output == "":
-        raise UsageError("-o: an empty file name")
-    if form is None:
-        form = "json" if output is not None and output.endswith(".json") else "text"
+    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
     values = parse_settings(settings, batch)
     net = open_network(spec, values, build=False)
     if names is None:
@@ -73,17 +73,11 @@ def command(
         raise UsageError("no variable is left to find the limits of", hint="Name some: --in H,W.")
     found = net.limits_of(chosen)
     if form == "json":
-        import json
-
-        text = json.dumps(to_dict(net, chosen, found), indent=1, ensure_ascii=False)
-        if output is None:
-            write(text)
-        else:
-            save(text, output)
-    elif output is None:
-        show(rendered(net, chosen, found, terminal_width()))
+        deliver(as_json([to_dict(net, chosen, found)], several=False), output)
+    elif output is not None:
+        deliver("\n".join(rendered(net, chosen, found, None).plain()), output)
     else:
-        save("\n".join(rendered(net, chosen, found, None).plain()), output)
+        show(rendered(net, chosen, found, terminal_width()))
     if len(found.smallest) + len(found.multipliers) < len(chosen):
         ctx.exit(1)
 

@@ -49,6 +49,7 @@ _MAX_LISTED = 1_000_000
 )  # fmt: skip
 @click.option("--top", type=int, metavar="K", help="Keep K rows, the largest by --by.")
 @click.option("--by", metavar="NAME", default="", help="What --top goes by; -NAME: the smallest.")
+@click.option("--batch", metavar="NUMBERS", help="Batch sizes: the same as --set N=NUMBERS.")
 @click.option(
     "--scheduler", metavar="ADDRESS",
     help="Run on a Dask cluster: the address of its scheduler.",
@@ -69,6 +70,7 @@ def command(
     by: str,
     scheduler: str | None,
     limit: int,
+    batch: str | None,
     form: str | None,
     output: str | None,
 ) -> None:
@@ -85,6 +87,8 @@ def command(
       convcalc sweep resnet50 --set H,W=64:512 --set N=1:64 --of macs,peak_activation_bytes \\
           --where 'peak_bytes < 1 GiB' -o fits.csv
     """
+    if batch is not None:
+        settings = (*settings, f"N={batch}")
     axes = [parse_axis(setting) for setting in settings]
     if not axes:
         raise UsageError("nothing to sweep over", hint="For instance --set H,W=32:512:32.")

@@ -271,9 +271,7 @@ class _Table:
             for title, cell in zip(layout.titles, cells, strict=True):
                 if cell not in ("", "–"):
                     room = (self.width or 80) - 4
-                    yield from (
-                        [("    " + text, "")] for text in wrapped(f"{title}: {cell}", room)
-                    )
+                    yield from ([("    " + text, "")] for text in wrapped(f"{title}: {cell}", room))
 
     def _notes(self, found: list[Line]) -> list[list[Piece]]:
         notes = []

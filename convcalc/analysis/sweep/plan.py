@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.closed_form import Forms
 from convcalc.dim import ArrayCode, Dim, Range, exact_number
-from convcalc.errors import ConvcalcError, ShapeError, UsageError, shorten
+from convcalc.errors import ConvcalcError, ShapeError, SpecError, UsageError, shorten
 from convcalc.program import Kernel
+from convcalc.spec.expressions import parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,6 +143,22 @@ class Axis(NamedTuple):
     def fractions(self) -> set[str]:
         """The names with a value that is not whole."""
         return {n for n, c in self.items() if c.span is not None and c.span.scale > 1}
+
+    def reads(self) -> set[str]:
+        """The names in values that are expressions.
+
+        Raises:
+            UsageError: a text is no expression.
+        """
+        found: set[str] = set()
+        for name, column in self.items():
+            for value in column.values if column.span is None else ():
+                if isinstance(value, str):
+                    try:
+                        found.update(parse(value).names)
+                    except SpecError as error:
+                        raise UsageError(f"{name}: {error.fact}", hint=error.hint) from None
+        return found
 
     def items(self) -> Iterable[tuple[str, Column]]:
         """The names with their columns."""
