@@ -954,3 +954,10 @@ def test_batch_sizes() -> None:
     assert by_batch == CliRunner().invoke(
         cli, ["sweep", "lenet5", "--set", "H=28", "--set", "N=1:3"]
     ).output  # fmt: skip
+
+
+def test_rows_are_no_views_of_the_values() -> None:
+    sizes = np.array([28, 30, 32])
+    found = convcalc.load("lenet5").sweep({"H": sizes})
+    found["H"][0] = 5
+    assert sizes.tolist() == [28, 30, 32]

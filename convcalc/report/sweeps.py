@@ -121,7 +121,9 @@ def collected(found: Iterable[Rows], misfits: list[str]) -> Sweep:
         values += rows.values
         check_memory(values)
     whole = joined(chunks)
-    return Sweep(whole.columns, whole.configurations, whole.legal, misfits)
+    # a column of few rows may still be the array that values were given as
+    columns = {name: c.copy() if len(chunks) == 1 else c for name, c in whole.columns.items()}
+    return Sweep(columns, whole.configurations, whole.legal, misfits)
 
 
 # -- files ------------------------------------------------------------------------------------

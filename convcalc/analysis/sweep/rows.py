@@ -254,7 +254,7 @@ def _evaluate_grid(form: Form, grid: Grid, selection: Selection) -> Rows:
 
     def flat(values: Array) -> Array:
         whole = numpy.broadcast_to(values, shape)
-        return whole.flatten() if every else whole[kept]
+        return whole.reshape(-1) if every else whole[kept]
 
     every = legal == total
     if selection.where is not None and legal:
