@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from convcalc import arith
+from convcalc.arrays import Array
 from convcalc.cost import Cost
 from convcalc.dim import Dim, Size, at_least, at_size, equal
 from convcalc.errors import ShapeError
@@ -71,9 +72,9 @@ REGISTRY: dict[str, type[Layer]] = {}
 class Layer:
     """Base of all layers.
 
-    A registered layer, `class Conv(Layer, name="conv")`, defines `output_shape` and `cost`, and
-    where they are not the defaults `weights`, `window` and `requirements`. Its docstring starts
-    with the operation and its shapes, then gives the formula and its source.
+    A registered layer, `class Conv(Layer, name="conv")`, defines `output_shape`, `cost` and
+    `forward`, and where they are not the defaults `weights`, `window` and `requirements`. Its
+    docstring starts with the operation and its shapes, then gives the formula and its source.
     """
 
     name: ClassVar[str]
@@ -95,7 +96,7 @@ class Layer:
         super().__init_subclass__()
         if name is None:
             return
-        for method in ("output_shape", "cost"):
+        for method in ("output_shape", "cost", "forward"):
             if getattr(cls, method) is getattr(Layer, method):
                 raise TypeError(f"{cls.__module__}.{cls.__name__} defines no {method}")
         if name in REGISTRY:
@@ -121,6 +122,19 @@ class Layer:
     def parts(self, *inputs: Any, **_: Any) -> tuple[Layer, ...]:
         """The layers that it is short for, each fed by the one before; itself, if it is none."""
         return (self,)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        """The output for arrays: the plain reference, right for every option.
+
+        Its shape comes from the data, never from `output_shape`, and a weight of another shape than
+        `weights` declares is an error.
+
+        Args:
+            xp: the array module, NumPy or another with its interface.
+            inputs: arrays of the shapes that `output_shape` takes; floats of 32 or 64 bits.
+            weights: an array for every weight, of the same type.
+        """
+        raise NotImplementedError
 
     def macs_nonpad(self, *inputs: Any, **_: Any) -> Size:
         """The MACs without the products whose input factor is a padded zero."""

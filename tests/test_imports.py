@@ -15,9 +15,9 @@ PACKAGE = Path(convcalc.__file__).parent
 
 # from the ground up: a module imports those above it, never those below
 ORDER = [
-    "errors", "notation", "program", "dim", "arith", "cost", "view", "fields", "layer", "layers",
-    "graph", "spec", "analysis", "conventions", "report", "network", "claims", "commands",
-    "__main__",
+    "errors", "notation", "program", "dim", "arith", "cost", "view", "arrays", "fields", "layer",
+    "layers", "graph", "spec", "analysis", "conventions", "execution", "report", "network",
+    "claims", "commands", "__main__",
 ]  # fmt: skip
 
 

@@ -356,10 +356,16 @@ def test_a_layer_is_found_by_its_name_alone() -> None:
         layer_class("conv_2d")
 
 
-@pytest.mark.parametrize("missing", ["output_shape", "cost"])
-def test_a_layer_without_shape_or_cost_cannot_register(missing: str) -> None:
-    methods = {"output_shape": lambda self, x: x, "cost": lambda self, x: Cost()}
-    del methods[missing]
+METHODS: dict[str, Any] = {
+    "output_shape": lambda self, x: x,
+    "cost": lambda self, x: Cost(),
+    "forward": lambda self, xp, inputs, weights: inputs[0],
+}
+
+
+@pytest.mark.parametrize("missing", METHODS)
+def test_a_layer_without_shape_cost_or_forward_cannot_register(missing: str) -> None:
+    methods = {name: method for name, method in METHODS.items() if name != missing}
     with pytest.raises(TypeError, match=rf"^{__name__}.Half defines no {missing}$"):
         type("Half", (Layer,), {**methods, "__module__": __name__}, name="half")
     assert "half" not in REGISTRY
@@ -367,9 +373,8 @@ def test_a_layer_without_shape_or_cost_cannot_register(missing: str) -> None:
 
 def test_a_name_registers_once() -> None:
     original = layer_class("conv")
-    methods = {"output_shape": lambda self, x: x, "cost": lambda self, x: Cost()}
     with pytest.raises(TypeError) as caught:
-        type("Other", (Layer,), {**methods, "__module__": "other.place"}, name="conv")
+        type("Other", (Layer,), {**METHODS, "__module__": "other.place"}, name="conv")
     assert str(caught.value) == ("layer 'conv' is defined in convcalc.layers.conv and other.place")
     assert REGISTRY["conv"] is original
 

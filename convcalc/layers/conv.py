@@ -1,10 +1,12 @@
 """Convolution."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array, biased, padded, slid, weight
 from convcalc.cost import Cost, dot_products
 from convcalc.dim import Size
 from convcalc.fields import Boolean, Channels, Dilation, Groups, Kernel, Padding, Pads, Stride
@@ -55,6 +57,20 @@ class Conv(Layer, name="conv"):
     def cost(self, x: Shape) -> Cost:
         taps = x[1] // self.groups * arith.product(w.kernel for w in self.window(x))
         return dot_products(arith.product(self.output_shape(x)), taps, self.bias)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        n, channels = x.shape[:2]
+        found = self.window(x.shape)
+        rank, groups = len(found), self.groups
+        windows = slid(xp, padded(xp, x, found), found)
+        positions, taps = windows.shape[2 : 2 + rank], windows.shape[2 + rank :]
+        columns = xp.moveaxis(windows, range(2, 2 + rank), range(-rank, 0))
+        columns = columns.reshape(n, groups, channels // groups * math.prod(taps), -1)
+        filters = weight(weights, "weight", (self.out_channels, channels // groups, *taps))
+        filters = filters.reshape(groups, self.out_channels // groups, -1)
+        y = xp.matmul(filters, columns).reshape(n, self.out_channels, *positions)
+        return biased(y, weights) if self.bias else y
 
     def macs_nonpad(self, x: Shape) -> Size:
         inside = taps_inside(x[2:], self.kernel, self.stride, self.padding, self.dilation)

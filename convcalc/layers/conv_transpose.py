@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array, biased, spread, weight
 from convcalc.cost import Cost
 from convcalc.dim import Size
 from convcalc.fields import (
@@ -70,6 +71,20 @@ class ConvTranspose(Layer, name="conv_transpose"):
         taps = self.out_channels // self.groups * arith.product(w.kernel for w in self._windows(x))
         macs = arith.product(x) * taps
         return Cost(macs=macs, multiplies=macs, adds=macs)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        n, channels, *sizes = x.shape
+        found = self._windows(x.shape)
+        groups, kernel = self.groups, [w.kernel for w in found]
+        shape = (channels, self.out_channels // groups, *kernel)
+        filters = weight(weights, "weight", shape).reshape(groups, channels // groups, -1)
+        columns = x.reshape(n, groups, channels // groups, -1)
+        products = xp.matmul(filters.swapaxes(1, 2), columns)
+        products = products.reshape(n, self.out_channels, *kernel, *sizes)
+        extras = per_axis(self.output_padding, len(sizes), "output_padding")
+        y = spread(xp, products, found, extras)
+        return biased(y, weights) if self.bias else y
 
     def macs_nonpad(self, x: Shape) -> Size:
         # the products that the padding crops away fall on no output

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array, weight
 from convcalc.cost import Cost, dot_products
 from convcalc.errors import ShapeError
 from convcalc.fields import Axes, Boolean, Channels
@@ -31,11 +32,19 @@ class Linear(Layer, name="linear"):
         return (*x[:-1], self.out_features)
 
     def weights(self, x: Shape) -> Mapping[str, Weight]:
-        weight = Weight((self.out_features, x[-1]))
-        return {"weight": weight, **({"bias": Weight((self.out_features,))} if self.bias else {})}
+        matrix = Weight((self.out_features, x[-1]))
+        return {"weight": matrix, **({"bias": Weight((self.out_features,))} if self.bias else {})}
 
     def cost(self, x: Shape) -> Cost:
         return dot_products(arith.product(self.output_shape(x)), x[-1], self.bias)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        matrix = weight(weights, "weight", (self.out_features, x.shape[-1]))
+        y = xp.matmul(x.reshape(-1, x.shape[-1]), matrix.T)
+        if self.bias:
+            y = y + weight(weights, "bias", (self.out_features,))
+        return y.reshape(*x.shape[:-1], self.out_features)
 
     def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
         return None if axis == len(x) - 1 else (axis, IDENTITY)

@@ -1,10 +1,12 @@
 """Merges: several inputs, one output."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from functools import reduce
+from typing import Annotated, Any, ClassVar
 
 from convcalc import arith
+from convcalc.arrays import Array
 from convcalc.cost import Cost
 from convcalc.dim import Size
 from convcalc.errors import ShapeError
@@ -32,6 +34,10 @@ class ElementwiseMerge(Layer):
     def cost(self, *inputs: Shape) -> Cost:
         outputs = arith.product(self.output_shape(*inputs))
         return Cost(**{self.operation: outputs * (len(inputs) - 1)})
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        # array modules call the operations as the layers are called
+        return reduce(getattr(xp, self.name), inputs)
 
     def requirements(self, *inputs: Shape) -> Iterable[Requirement]:
         same_rank(self, inputs)
@@ -121,6 +127,9 @@ class Concat(Layer, name="concat"):
 
     def cost(self, *inputs: Shape) -> Cost:
         return Cost()
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        return xp.concatenate(inputs, axis=self.axis)
 
     def requirements(self, *inputs: Shape) -> Iterable[Requirement]:
         joined = self._axis(inputs)

@@ -1,11 +1,12 @@
 """Normalisation, and the learnable factor that often follows one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array, along, padded, slid
 from convcalc.cost import Cost, per_element
 from convcalc.errors import ShapeError
 from convcalc.fields import Axes, Boolean, Count, Decimal, Number
@@ -54,6 +55,12 @@ class BatchNorm(Layer, name="batch_norm"):
     def cost(self, x: Shape) -> Cost:
         return per_element(arith.product(x), multiplies=1, adds=1)
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        mean, variance = (along(xp, weights, f"running_{name}", x, [1]) for name in ("mean", "var"))
+        y = (x - mean) / xp.sqrt(variance + float(self.eps))
+        return transformed(xp, y, weights, [1]) if self.affine else y
+
 
 @dataclass(frozen=True, kw_only=True)
 class LocalResponseNorm(Layer, name="local_response_norm"):
@@ -79,8 +86,22 @@ class LocalResponseNorm(Layer, name="local_response_norm"):
     def cost(self, x: Shape) -> Cost:
         return per_element(arith.product(x), multiplies=2, adds=self.size, divides=1, exps=1)
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        # the channels as a spatial axis, and all others as one
+        squares = (x * x).reshape(x.shape[0], 1, x.shape[1], -1)
+        windows = (self._window._replace(after=(self.size - 1) // 2), IDENTITY)
+        total = slid(xp, padded(xp, squares, windows), windows).sum(axis=(-2, -1))
+        mean = total.reshape(x.shape) * float(Fraction(self.alpha) / self.size)
+        return x / (float(self.k) + mean) ** float(self.beta)
+
     def view(self, axis: int, index: int, x: Shape) -> tuple[int, View]:
-        return axis, Window(kernel=self.size, before=self.size // 2) if axis == 1 else IDENTITY
+        return axis, self._window if axis == 1 else IDENTITY
+
+    @property
+    def _window(self) -> Window:
+        """Over the channels."""
+        return Window(kernel=self.size, before=self.size // 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +132,12 @@ class LayerNorm(Layer, name="layer_norm"):
         over = {axis_index(axis, len(x), self) for axis in self.axes}
         rows = arith.product(size for axis, size in enumerate(x) if axis not in over)
         return normalised(x, rows, self.affine)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        over = [axis % x.ndim for axis in self.axes]
+        y = standardised(xp, x, over, self.eps)
+        return transformed(xp, y, weights, over) if self.affine else y
 
     def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
         over = {axis_index(axis, len(x), self) for axis in self.axes}
@@ -145,6 +172,11 @@ class GroupNorm(Layer, name="group_norm"):
 
     def cost(self, x: Shape) -> Cost:
         return normalised(x, x[0] * self.groups, self.affine)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        y = standardised(xp, x.reshape(x.shape[0], self.groups, -1), [2], self.eps).reshape(x.shape)
+        return transformed(xp, y, weights, [1]) if self.affine else y
 
     def window(self, x: Shape) -> None:
         return None
@@ -187,6 +219,13 @@ class InstanceNorm(Layer, name="instance_norm"):
             return BatchNorm(affine=self.affine).cost(x)
         return normalised(x, x[0] * x[1], self.affine)
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        if self.running_statistics:
+            return BatchNorm(affine=self.affine, eps=self.eps).forward(xp, inputs, weights)
+        y = standardised(xp, x, range(2, x.ndim), self.eps)
+        return transformed(xp, y, weights, [1]) if self.affine else y
+
     def window(self, x: Shape) -> tuple[View, ...] | None:
         return super().window(x) if self.running_statistics else None
 
@@ -221,6 +260,10 @@ class Scale(Layer, name="scale"):
     def cost(self, x: Shape) -> Cost:
         return per_element(arith.product(x), multiplies=1)
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        return x * along(xp, weights, "weight", x, [axis % x.ndim for axis in self.axes])
+
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         axis_sizes(self, self.axes, x)
         return ()
@@ -241,6 +284,18 @@ def normalised(x: Shape, rows: Any, affine: bool) -> Cost:
         divides=rows * 3,
         exps=rows,
     )
+
+
+def standardised(xp: Any, x: Array, axes: Sequence[int], eps: int | Fraction) -> Array:
+    """Mean 0 and variance 1 over the axes; the variance is that of the data, over n."""
+    centred = x - xp.mean(x, axis=tuple(axes), keepdims=True)
+    variance = xp.mean(centred * centred, axis=tuple(axes), keepdims=True)
+    return centred / xp.sqrt(variance + float(eps))
+
+
+def transformed(xp: Any, x: Array, weights: Mapping[str, Array], axes: Sequence[int]) -> Array:
+    """Times the learnt factor, plus the learnt shift, which lie along the axes."""
+    return x * along(xp, weights, "weight", x, axes) + along(xp, weights, "bias", x, axes)
 
 
 def axis_sizes(layer: Layer, axes: tuple[int, ...], x: Shape) -> Shape:

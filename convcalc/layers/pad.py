@@ -1,11 +1,12 @@
 """Padding as a layer of its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from convcalc import arith
+from convcalc.arrays import Array, borders
 from convcalc.cost import Cost
 from convcalc.errors import ShapeError
 from convcalc.fields import Choice, LayerName, Padding, Pads, Sizes, not_a_number
@@ -20,6 +21,9 @@ from convcalc.layer import (
     windows,
 )
 from convcalc.view import Reach, View, Window
+
+_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
+"""As the array module calls them."""
 
 
 class Amounts(Padding):
@@ -76,7 +80,7 @@ class Pad(Layer, name="pad"):
     padding: Annotated[Pads, Amounts()] = None
     size: Sizes = None
     like: LayerName = None
-    mode: Annotated[str, Choice(("constant", "reflect", "replicate"))] = "constant"
+    mode: Annotated[str, Choice(tuple(_MODES))] = "constant"
 
     example = "pad: 1"
 
@@ -85,6 +89,10 @@ class Pad(Layer, name="pad"):
 
     def cost(self, x: Shape) -> Cost:
         return Cost()
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        return xp.pad(x, borders(self._borders(x.shape)), mode=_MODES[self.mode])
 
     def window(self, x: Shape) -> tuple[View, ...]:
         found = self._borders(x)

@@ -1,11 +1,13 @@
 """Pooling over sliding windows."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array, padded, slid
 from convcalc.cost import Cost
 from convcalc.fields import Boolean, Dilation, Padding, Pads, PerAxis, PoolKernel, Whole
 from convcalc.layer import (
@@ -60,6 +62,18 @@ class _Pool(Layer):
             yield Requirement(covered, ">=", pad + 1, partial(fact.format, pad, axis, covered))
         yield from windows_fit(x[2:], found, self.padding, self.ceil_mode)
 
+    def _slid(self, xp: Any, x: Array, found: tuple[Window, ...], beyond: float) -> Array:
+        """The elements of a padded input under every window; `beyond` where windows hang over."""
+        if not self.ceil_mode or self.padding in SAME:
+            return slid(xp, x, found)
+        hanging = padded(xp, x, [Window(after=w.stride - 1) for w in found], beyond)
+        inside = (
+            slice(arith.ceil_div(n - w.after, w.stride))
+            for n, w in zip(x.shape[2:], found, strict=True)
+        )
+        # dropped are the windows that start after the input
+        return slid(xp, hanging, found)[(slice(None), slice(None), *inside)]
+
     def _window_elements(self, x: Shape) -> Any:
         return arith.product(w.kernel for w in self.window(x))
 
@@ -82,13 +96,20 @@ class MaxPool(_Pool, name="max_pool"):
         elements = self._window_elements(x)
         return Cost(compares=arith.product(self.output_shape(x)) * (elements - 1))
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        found = self.window(x.shape)
+        windows = self._slid(xp, padded(xp, x, found, -math.inf), found, -math.inf)
+        return windows.max(axis=tuple(range(x.ndim, windows.ndim)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class AvgPool(_Pool, name="avg_pool"):
     """Mean over windows: (N, C, *n) → (N, C, *o).
 
     k − 1 adds and 1 division for a window of k elements, padding among them. `count_include_pad`
-    says whether the padding's zeros enter the mean, which changes its value and not its cost.
+    says whether the padding's zeros enter the mean, which changes its value and not its cost; what
+    hangs over the padding in ceil mode never enters it.
 
     Source: Dumoulin and Visin 2016, arXiv:1603.07285, relationship 7; ceil mode as PyTorch's.
     """
@@ -101,3 +122,12 @@ class AvgPool(_Pool, name="avg_pool"):
         elements = self._window_elements(x)
         outputs = arith.product(self.output_shape(x))
         return Cost(adds=outputs * (elements - 1), divides=outputs)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        found = self.window(x.shape)
+        windows = self._slid(xp, padded(xp, x, found), found, 0)
+        entering = padded(xp, xp.ones_like(x[:1, :1]), found, int(self.count_include_pad))
+        counted = self._slid(xp, entering, found, 0)
+        axes = tuple(range(x.ndim, windows.ndim))
+        return windows.sum(axis=axes) / counted.sum(axis=axes)

@@ -1,10 +1,11 @@
 """Reductions over axes that the spec names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array
 from convcalc.cost import Cost
 from convcalc.fields import Axes, Boolean
 from convcalc.layer import Layer, Requirement, Shape, axis_index
@@ -34,6 +35,9 @@ class Mean(Layer, name="mean"):
     def cost(self, x: Shape) -> Cost:
         means = arith.product(self.output_shape(x))
         return Cost(adds=arith.product(x) - means, divides=means)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        return xp.mean(inputs[0], axis=self.axes, keepdims=self.keep_axes)
 
     def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
         gone = self._axes(x)

@@ -1,10 +1,11 @@
 """Reshape: the same elements in the same order under another shape."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array
 from convcalc.cost import Cost
 from convcalc.errors import SpecError
 from convcalc.fields import MAX_AXES, Kind, Whole, check_axis_count, one_or_list, show
@@ -60,6 +61,10 @@ class Reshape(Layer, name="reshape"):
 
     def cost(self, x: Shape) -> Cost:
         return Cost()
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        # array modules infer a size of -1 alike
+        return inputs[0].reshape(inputs[0].shape[0], *self.shape)
 
     def window(self, x: Shape) -> None:
         return None

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
+from convcalc.arrays import Array
 from convcalc.cost import Cost
 from convcalc.dim import Size
 from convcalc.fields import Boolean, Channels, Count, Dilation, Kernel, Padding, Pads, Stride
@@ -42,6 +43,9 @@ class DepthwiseConv(Layer, name="depthwise_conv"):
 
     def cost(self, x: Shape) -> Cost:
         return self._conv(x).cost(x)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        return self._conv(inputs[0].shape).forward(xp, inputs, weights)
 
     def macs_nonpad(self, x: Shape) -> Size:
         return self._conv(x).macs_nonpad(x)
@@ -112,6 +116,11 @@ class SeparableConv(Layer, name="separable_conv"):
         pointwise = self._pointwise.cost(self._depthwise.output_shape(x))
         both = zip(self._depthwise.cost(x), pointwise, strict=True)
         return Cost(*(one + other for one, other in both))
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        between = self._depthwise.forward(xp, inputs, {"weight": weights["depthwise_weight"]})
+        own = {**weights, "weight": weights["pointwise_weight"]}
+        return self._pointwise.forward(xp, (between,), own)
 
     def macs_nonpad(self, x: Shape) -> Size:
         pointwise = self._pointwise.macs_nonpad(self._depthwise.output_shape(x))

@@ -1,12 +1,13 @@
 """Layers that move data, or pass it on, and compute nothing at inference."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array
 from convcalc.cost import Cost
 from convcalc.errors import ShapeError
 from convcalc.fields import Axes, Count, Decimal, LayerName, Sizes, Whole
@@ -25,13 +26,16 @@ from convcalc.view import IDENTITY, View, Window
 
 @dataclass(frozen=True, kw_only=True)
 class _Free(Layer):
-    """No operations; the shape stays unless a subclass says otherwise."""
+    """No operations; the input passes as it is unless a subclass says otherwise."""
 
     def output_shape(self, x: Shape) -> Shape:
         return x
 
     def cost(self, x: Shape) -> Cost:
         return Cost()
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        return inputs[0]
 
 
 class Identity(_Free, name="identity"):
@@ -69,6 +73,9 @@ class Flatten(_Free, name="flatten"):
     def output_shape(self, x: Shape) -> Shape:
         return (x[0], arith.product(x[1:]))
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        return inputs[0].reshape(inputs[0].shape[0], -1)
+
     def window(self, x: Shape) -> None:
         return None
 
@@ -86,6 +93,9 @@ class Permute(_Free, name="permute"):
 
     def output_shape(self, x: Shape) -> Shape:
         return tuple(x[axis] for axis in self.axes)
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        return xp.transpose(inputs[0], self.axes)
 
     def view(self, axis: int, index: int, x: Shape) -> tuple[int, View]:
         return self._order(x).index(axis), IDENTITY
@@ -119,8 +129,14 @@ class Crop(_Free, name="crop"):
     def output_shape(self, x: Shape) -> Shape:
         return (*x[:2], *per_axis(self.size, len(spatial(self, x)), "size"))
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        kept = per_axis(self.size, x.ndim - 2, "size")
+        starts = (-w.before for w in self.window(x.shape))
+        return x[(..., *(slice(i, i + m) for i, m in zip(starts, kept, strict=True)))]
+
     def window(self, x: Shape) -> tuple[Window, ...]:
-        kept = self.output_shape(x)[2:]
+        kept = per_axis(self.size, len(spatial(self, x)), "size")
         return tuple(Window(before=-((n - m) // 2)) for n, m in zip(x[2:], kept, strict=True))
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
@@ -152,6 +168,11 @@ class Slice(_Free, name="slice"):
         axis = axis_index(self.axis, len(x), self)
         start, stop = self._range(x[axis])
         return (*x[:axis], arith.slice_out(start, stop, self.step), *x[axis + 1 :])
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        axis = axis_index(self.axis, x.ndim, self)
+        return x[(*(slice(None),) * axis, slice(*self._range(x.shape[axis]), self.step))]
 
     def requirements(self, x: Shape) -> Iterable[Requirement]:
         axis = axis_index(self.axis, len(x), self)

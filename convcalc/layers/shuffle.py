@@ -1,9 +1,12 @@
 """Shuffles: every element moves to another place, and nothing is computed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 from convcalc import arith
+from convcalc.arrays import Array
 from convcalc.cost import Cost
 from convcalc.dim import Size
 from convcalc.fields import Count
@@ -30,6 +33,11 @@ class ChannelShuffle(Layer, name="channel_shuffle"):
 
     def cost(self, x: Shape) -> Cost:
         return Cost()
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        groups = x.reshape(x.shape[0], self.groups, -1, *x.shape[2:])
+        return xp.swapaxes(groups, 1, 2).reshape(x.shape)
 
     def view(self, axis: int, index: int, x: Shape) -> tuple[int, View] | None:
         # an output channel reads one input channel, but neighbours read far apart
@@ -67,6 +75,14 @@ class PixelShuffle(_PixelShuffle, name="pixel_shuffle"):
     def output_shape(self, x: Shape) -> Shape:
         return (x[0], x[1] // self._block(x), *(size * self.scale for size in x[2:]))
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        rank = x.ndim - 2
+        blocks = x.reshape(x.shape[0], -1, *(self.scale,) * rank, *x.shape[2:])
+        pixels = ((2 + rank + axis, 2 + axis) for axis in range(rank))
+        moved = xp.transpose(blocks, (0, 1, *chain.from_iterable(pixels)))
+        return moved.reshape(*moved.shape[:2], *(size * self.scale for size in x.shape[2:]))
+
     def window(self, x: Shape) -> tuple[View, ...]:
         return (Resize(1, self.scale, neighbours=1),) * len(x[2:])
 
@@ -97,6 +113,14 @@ class PixelUnshuffle(_PixelShuffle, name="pixel_unshuffle"):
 
     def output_shape(self, x: Shape) -> Shape:
         return (x[0], x[1] * self._block(x), *(size // self.scale for size in x[2:]))
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        (x,) = inputs
+        blocks = ((size // self.scale, self.scale) for size in x.shape[2:])
+        pixels = x.reshape(*x.shape[:2], *chain.from_iterable(blocks))
+        small, within = range(2, pixels.ndim, 2), range(3, pixels.ndim, 2)
+        moved = xp.transpose(pixels, (0, 1, *within, *small))
+        return moved.reshape(x.shape[0], -1, *moved.shape[-len(small) :])
 
     def window(self, x: Shape) -> tuple[View, ...]:
         return (Window(kernel=self.scale, stride=self.scale),) * len(x[2:])

@@ -1,10 +1,11 @@
 """Softmax and its logarithm."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from convcalc import arith
+from convcalc.arrays import Array
 from convcalc.cost import Cost
 from convcalc.fields import Axes
 from convcalc.layer import Layer, Requirement, Shape, axis_index
@@ -28,6 +29,11 @@ class _Softmax(Layer):
     def cost(self, x: Shape) -> Cost:
         elements, rows = arith.product(x), self._rows(x)
         return Cost(compares=elements - rows, adds=2 * elements - rows, exps=elements)
+
+    def _shifted(self, xp: Any, x: Array) -> tuple[Array, Array]:
+        """x − max, which no exp of overflows, and Σ exp(x − max)."""
+        shifted = x - xp.max(x, axis=self.axis, keepdims=True)
+        return shifted, xp.sum(xp.exp(shifted), axis=self.axis, keepdims=True)
 
     def _rows(self, x: Shape) -> Any:
         along = axis_index(self.axis, len(x), self)
@@ -53,6 +59,10 @@ class Softmax(_Softmax, name="softmax"):
     def cost(self, x: Shape) -> Cost:
         return super().cost(x)._replace(divides=arith.product(x))
 
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        shifted, total = self._shifted(xp, inputs[0])
+        return xp.exp(shifted) / total
+
 
 class LogSoftmax(_Softmax, name="log_softmax"):
     """x − max − log Σ exp(x − max) along one axis, the channels by default: the shape stays.
@@ -68,3 +78,7 @@ class LogSoftmax(_Softmax, name="log_softmax"):
         return shared._replace(
             adds=shared.adds + arith.product(x), exps=shared.exps + self._rows(x)
         )
+
+    def forward(self, xp: Any, inputs: tuple[Array, ...], weights: Mapping[str, Array]) -> Array:
+        shifted, total = self._shifted(xp, inputs[0])
+        return shifted - xp.log(total)

@@ -16,7 +16,9 @@ from functools import reduce
 from operator import add
 from typing import Any, NamedTuple
 
+import numpy
 import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convcalc.cost import Cost
@@ -66,8 +68,10 @@ class Number:
     __lt__ = __gt__
 
 
-def transcendental(x: Number) -> Number:
-    """exp, tanh, erf or a root of x."""
+def transcendental(function: Callable[[float], float], x: Any) -> Any:
+    """A function of x: exp, tanh, erf, a root."""
+    if not isinstance(x, Number):
+        return function(x)
     x.counts["exps"] += 1
     return x
 
@@ -83,6 +87,18 @@ class Run:
         self.kept: dict[str, set[Index]] = {}
         self.taps: list[list[list[int]]] | None = None
         """For each spatial axis the positions under every window, where the layer slides one."""
+
+    def element(self, *place: int, of: int = 0) -> Number:
+        """An element of input number `of`; 0 where the place is outside it."""
+        return self.number
+
+    def constant(self, value: Any) -> Number:
+        """A number that the layer brings along."""
+        return self.number
+
+    def folded(self, function: Callable[..., float], *numbers: Number) -> Number:
+        """What is worked out of weights, once and for all, before any input is seen."""
+        return self.number
 
     def weight(self, name: str, *index: int) -> Number:
         """An element of a learnable weight."""
@@ -112,6 +128,34 @@ class Run:
     def cost(self) -> Cost:
         """The operations counted."""
         return Cost(**self.counts)
+
+
+class Evaluation(Run):
+    """A naive run over the numbers in some arrays."""
+
+    def __init__(self, inputs: Iterable[Any], weights: dict[str, Any]) -> None:
+        super().__init__()
+        self.inputs = [elements_of(x) for x in inputs]
+        self.arrays = {name: elements_of(array) for name, array in weights.items()}
+
+    def element(self, *place: int, of: int = 0) -> Any:
+        return self.inputs[of].get(place, 0.0)
+
+    def constant(self, value: Any) -> Any:
+        return float(value)
+
+    def folded(self, function: Callable[..., float], *numbers: Any) -> Any:
+        return function(*numbers)
+
+    def weight(self, name: str, *index: int) -> Any:
+        return self.arrays[name][index]
+
+    buffer = weight
+
+
+def elements_of(array: Any) -> dict[Index, float]:
+    """The elements of an array by their places."""
+    return {place: float(value) for place, value in numpy.ndenumerate(array)}
 
 
 class Case(NamedTuple):
@@ -146,6 +190,11 @@ def total(numbers: Iterable[Number]) -> Number:
     return reduce(add, numbers)
 
 
+def largest(numbers: Iterable[Any]) -> Any:
+    """The largest of them: one comparison fewer than there are numbers; NaN if one is."""
+    return reduce(lambda a, b: b if a < b or math.isnan(b) else a, numbers)
+
+
 def each_axis(value: Any, rank: int) -> list[Any]:
     """A field's value for each spatial axis."""
     values = list(value) if isinstance(value, tuple) else [value] * rank
@@ -170,13 +219,11 @@ def front(axis: int, x: Index) -> int:
 
 
 def equal_groups(channels: int, groups: int) -> list[list[int]]:
-    """The channels dealt out one by one, like cards; every group must get as many."""
-    hands: list[list[int]] = [[] for _ in range(groups)]
-    for channel, hand in zip(range(channels), itertools.cycle(hands), strict=False):
-        hand.append(channel)
-    if len(set(map(len, hands))) > 1:
+    """The channels in a row, cut into groups of as many each."""
+    cuts = [channels * i / groups for i in range(groups + 1)]
+    if not all(cut.is_integer() for cut in cuts):
         raise DoesNotFitError
-    return hands
+    return [list(range(int(a), int(b))) for a, b in itertools.pairwise(cuts)]
 
 
 def slide(
@@ -281,6 +328,58 @@ def kernels(rank: int, most: int = 4) -> st.SearchStrategy[Any]:
 def alone(layers: st.SearchStrategy[Any], ranks: tuple[int, ...] = (0, 1, 2, 3)) -> Any:
     """Configurations whose layer does not depend on the shape."""
     return st.tuples(layers, st.tuples(shapes(ranks)))
+
+
+# -- values -----------------------------------------------------------------------------------
+
+
+def check_forward(case: Case) -> None:
+    """That `forward` gives, in both precisions, what a naive run does with the same numbers.
+
+    Every other input has a NaN somewhere.
+    """
+
+    @settings(max_examples=case.examples)
+    @given(case.configurations, st.integers(0, 2**32 - 1))
+    def check(configuration: tuple[Any, tuple[Index, ...]], seed: int) -> None:
+        layer, shapes = configuration
+        try:
+            Operation(layer, shapes)
+        except ShapeError:
+            return
+        rng = numpy.random.default_rng(seed)
+        inputs = [rng.uniform(-1, 1, shape) for shape in shapes]
+        if seed % 2:
+            x = inputs[seed % len(inputs)]
+            x[tuple(rng.integers(x.shape))] = math.nan
+        weights = {
+            name: rng.uniform(0.1 if "var" in name else -1, 1, w.shape)
+            for name, w in layer.weights(*shapes).items()
+        }
+        output = case.naive(layer, Evaluation(inputs, weights), *shapes)
+        due = numpy.empty(shape_of(output))
+        for place, value in output.items():
+            due[place] = value
+        for dtype, tolerance in ((numpy.float64, 1e-13), (numpy.float32, 2e-6)):
+            given_inputs = tuple(x.astype(dtype) for x in inputs)
+            given_weights = {name: array.astype(dtype) for name, array in weights.items()}
+            y = layer.forward(numpy, given_inputs, given_weights)
+            assert (y.dtype, y.shape) == (dtype, due.shape)
+            if sum(layer.cost(*shapes)):
+                assert not any(numpy.shares_memory(x, y) for x in given_inputs)
+            numpy.testing.assert_allclose(y, due, rtol=tolerance, atol=10 * tolerance)
+
+    check()
+
+
+def ramp(*shape: int) -> Any:
+    """1, 2, 3 … in that shape."""
+    return numpy.arange(1.0, 1 + math.prod(shape)).reshape(shape)
+
+
+def output_of(layer: Layer, x: Any, **weights: Any) -> Any:
+    """What `forward` makes of one array."""
+    return layer.forward(numpy, (numpy.asarray(x, numpy.float64),), weights)
 
 
 # -- texts ------------------------------------------------------------------------------------

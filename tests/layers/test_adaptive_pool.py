@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from fractions import Fraction
-from functools import reduce
 from itertools import product
 from math import ceil, floor
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import strategies as st
 
@@ -19,6 +19,7 @@ from convcalc.layers.adaptive_pool import (
     GlobalAvgPool,
     GlobalMaxPool,
 )
+from convcalc.view import IDENTITY
 
 from .naive import (
     Case,
@@ -27,9 +28,13 @@ from .naive import (
     Run,
     Tensor,
     alone,
+    check_forward,
     each_axis,
+    largest,
+    output_of,
     per_axis,
     positions,
+    ramp,
     refusal,
     shapes,
     spatial,
@@ -41,7 +46,7 @@ def pooled(layer: Any, window: Iterable[Number]) -> Number:
     """The mean or the largest, whichever the layer gives."""
     numbers = list(window)
     if isinstance(layer, (GlobalMaxPool, AdaptiveMaxPool)):
-        return reduce(max, numbers)
+        return largest(numbers)
     return total(numbers) / len(numbers)
 
 
@@ -49,7 +54,7 @@ def naive_global(layer: GlobalAvgPool | GlobalMaxPool, run: Run, x: Index) -> Te
     sizes = spatial(x)
     kept = (0,) * (len(sizes) if layer.keep_axes else 0)
     return {
-        (*place, *kept): pooled(layer, (run.number for _ in positions(*sizes)))
+        (*place, *kept): pooled(layer, (run.element(*place, *i) for i in positions(*sizes)))
         for place in positions(*x[:2])
     }
 
@@ -78,8 +83,8 @@ def naive_adaptive(layer: AdaptiveAvgPool | AdaptiveMaxPool, run: Run, x: Index)
     output: Tensor = {}
     for place in positions(*x[:2]):
         for position in positions(*map(len, cells)):
-            window = list(product(*(axis[i] for axis, i in zip(cells, position, strict=True))))
-            output[*place, *position] = pooled(layer, (run.number for _ in window))
+            window = product(*(axis[i] for axis, i in zip(cells, position, strict=True)))
+            output[*place, *position] = pooled(layer, (run.element(*place, *i) for i in window))
     return output
 
 
@@ -91,11 +96,43 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
+
+
+@pytest.mark.parametrize(
+    ("layer", "due"),
+    [
+        (AdaptiveAvgPool(size=3), [4, 17 / 3, 17 / 3]),
+        (AdaptiveAvgPool(size=5), [2.5, 4, 17 / 3, 7, 4.5]),
+        (AdaptiveMaxPool(size=3), [7, 8, 8]),
+        (AdaptiveMaxPool(size=9), [4, 4, 7, 7, 2, 8, 8, 6, 3]),
+    ],
+)
+def test_values_of_pytorch(layer: Layer, due: list[float]) -> None:
+    # torch 2.14, nn.functional.adaptive_avg_pool1d and adaptive_max_pool1d
+    y = output_of(layer, [[[4, 1, 7, 2, 8, 6, 3]]])
+    numpy.testing.assert_allclose(y, [[due]], rtol=1e-15)
+
+
+def test_values_of_pytorch_over_two_axes() -> None:
+    # torch 2.14, nn.functional.adaptive_avg_pool2d
+    y = output_of(AdaptiveAvgPool(size=(2, 3)), ramp(1, 1, 3, 5) ** 2)
+    due = [[22.5, 223 / 6, 55.5], [87.5, 703 / 6, 150.5]]
+    numpy.testing.assert_allclose(y, [[due]], rtol=1e-15)
+
+
 def test_the_pooling_of_resnet50_as_thop_counts_it() -> None:
     # reference/conventions.md: k + 1 for a window of k, where ours is k − 1 adds and a division
     for layer in (GlobalAvgPool(), AdaptiveAvgPool(size=1)):
         cost = Operation(layer, ((1, 2048, 7, 7),)).cost
         assert cost.adds + 2 * cost.divides == 102_400
+
+
+def test_samples_and_channels_stay_apart() -> None:
+    views = [GlobalAvgPool().view(axis, 0, (2, 3, 4, 5)) for axis in range(4)]
+    assert views == [(0, IDENTITY), (1, IDENTITY), None, None]
 
 
 def test_a_grid_of_the_size_of_the_input_adds_nothing() -> None:

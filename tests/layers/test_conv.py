@@ -13,12 +13,15 @@ from .naive import (
     Index,
     Run,
     Tensor,
+    check_forward,
     equal_groups,
     group_counts,
     kernels,
+    output_of,
     paddings,
     per_axis,
     positions,
+    ramp,
     refusal,
     shapes,
     total,
@@ -59,9 +62,15 @@ def naive_conv(layer: Conv, run: Run, x: Index) -> Tensor:
                 for position in positions(*map(len, run.taps)):
                     window = [axis[i] for axis, i in zip(run.taps, position, strict=True)]
                     value = total(
-                        run.mac(run.number, run.weight("weight", out, channel, *tap))
-                        for channel, _ in enumerate(channels)
-                        for tap in product(*(range(len(taps)) for taps in window))
+                        run.mac(
+                            run.element(sample, channel, *place), run.weight("weight", out, i, *tap)
+                        )
+                        for i, channel in enumerate(channels)
+                        for tap, place in zip(
+                            product(*(range(len(taps)) for taps in window)),
+                            product(*window),
+                            strict=True,
+                        )
                     )
                     if layer.bias:
                         value = value + run.weight("bias", out)
@@ -70,6 +79,35 @@ def naive_conv(layer: Conv, run: Run, x: Index) -> Tensor:
 
 
 CASES = {"conv": Case(convs(), naive_conv, examples=250)}
+
+
+def test_the_values_are_those_of_a_naive_run() -> None:
+    check_forward(CASES["conv"])
+
+
+def test_values_of_pytorch() -> None:
+    # torch 2.14, nn.functional.conv2d
+    layer = Conv(out_channels=2, kernel=2, stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2)
+    y = output_of(layer, ramp(1, 2, 4, 3), weight=ramp(2, 1, 2, 2), bias=ramp(2))
+    assert y.tolist() == [[[[16], [74], [35]], [[213], [491], [256]]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("weight", (2, 4, 3, 2)),  # transposed: as many elements
+        ("weight", (4, 2, 6)),
+        ("weight", (1, 2, 3, 2)),
+        ("bias", (1,)),
+        ("bias", (4, 1)),
+    ],
+)
+def test_a_weight_of_another_shape_is_an_error(name: str, shape: Index) -> None:
+    weights = {"weight": ramp(4, 2, 3, 2), "bias": ramp(4)}
+    layer = Conv(out_channels=4, kernel=(3, 2))
+    assert output_of(layer, ramp(1, 2, 5, 5), **weights).shape == (1, 4, 3, 4)
+    with pytest.raises(ValueError, match=rf"^{name} has the shape \(.*\), and \(.*\) is due$"):
+        output_of(layer, ramp(1, 2, 5, 5), **{**weights, name: ramp(*shape)})
 
 
 def test_the_first_layer_of_alexnet() -> None:

@@ -13,13 +13,16 @@ from .naive import (
     Index,
     Run,
     Tensor,
+    check_forward,
     each_axis,
     equal_groups,
     group_counts,
     kernels,
+    output_of,
     pads_of,
     per_axis,
     positions,
+    ramp,
     refusal,
     shapes,
     spatial,
@@ -74,7 +77,7 @@ def naive_transposed(layer: ConvTranspose, run: Run, x: Index) -> Tensor:
     for channels, outputs in groups:
         for sample in range(x[0]):
             canvas = {
-                (out, *place): run.weight("bias", out) if layer.bias else run.number
+                (out, *place): run.weight("bias", out) if layer.bias else run.constant(0)
                 for out in outputs
                 for place in positions(*reach)
             }
@@ -87,7 +90,9 @@ def naive_transposed(layer: ConvTranspose, run: Run, x: Index) -> Tensor:
                                 for p, t, s, d in zip(position, tap, stride, dilation, strict=True)
                             )
                             weight = run.weight("weight", channel, i, *tap)
-                            canvas[out, *place] += run.mac(run.number, weight)
+                            canvas[out, *place] += run.mac(
+                                run.element(sample, channel, *position), weight
+                            )
             for (out, *place), value in canvas.items():
                 if all(p in keep for p, keep in zip(place, kept, strict=True)):
                     shifted = (p - keep[0] for p, keep in zip(place, kept, strict=True))
@@ -96,6 +101,43 @@ def naive_transposed(layer: ConvTranspose, run: Run, x: Index) -> Tensor:
 
 
 CASES = {"conv_transpose": Case(transposed(), naive_transposed, examples=250)}
+
+
+def test_the_values_are_those_of_a_naive_run() -> None:
+    check_forward(CASES["conv_transpose"])
+
+
+def test_values_of_pytorch() -> None:
+    # torch 2.14, nn.functional.conv_transpose2d and conv_transpose1d
+    layer = ConvTranspose(
+        out_channels=2, kernel=2, stride=(2, 1), padding=(1, 0), output_padding=(1, 0),
+        groups=2, dilation=(1, 2),
+    )  # fmt: skip
+    y = output_of(layer, ramp(1, 2, 2, 2), weight=ramp(2, 1, 2, 2), bias=ramp(2))
+    assert y.tolist() == [
+        [
+            [[4, 7, 5, 9], [4, 5, 7, 9], [10, 13, 13, 17]],
+            [[37, 44, 42, 50], [37, 42, 44, 50], [51, 58, 58, 66]],
+        ]
+    ]
+    layer = ConvTranspose(
+        out_channels=2, kernel=3, stride=3, padding=1, output_padding=2, dilation=2
+    )
+    y = output_of(layer, ramp(1, 1, 3), weight=ramp(1, 2, 3), bias=ramp(2))
+    assert y.tolist() == [
+        [[1, 3, 3, 4, 5, 4, 7, 7, 1, 10, 1], [2, 7, 10, 8, 12, 14, 14, 17, 2, 20, 2]]
+    ]
+
+
+def test_a_weight_of_another_shape_is_an_error() -> None:
+    layer = ConvTranspose(out_channels=4, kernel=2)
+    # that of a convolution has the channels the other way round
+    with pytest.raises(
+        ValueError, match=r"^weight has the shape \(4, 2, 2\), and \(2, 4, 2\) is due$"
+    ):
+        output_of(layer, ramp(1, 2, 5), weight=ramp(4, 2, 2), bias=ramp(4))
+    with pytest.raises(ValueError, match=r"^bias has the shape \(1,\), and \(4,\) is due$"):
+        output_of(layer, ramp(1, 2, 5), weight=ramp(2, 4, 2), bias=ramp(1))
 
 
 def test_output_padding_as_in_the_documentation_of_pytorch() -> None:

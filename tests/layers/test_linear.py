@@ -6,7 +6,20 @@ from hypothesis import strategies as st
 from convcalc.graph import Operation
 from convcalc.layers.linear import Linear
 
-from .naive import Case, DoesNotFitError, Index, Run, Tensor, alone, positions, refusal, total
+from .naive import (
+    Case,
+    DoesNotFitError,
+    Index,
+    Run,
+    Tensor,
+    alone,
+    check_forward,
+    output_of,
+    positions,
+    ramp,
+    refusal,
+    total,
+)
 
 LINEARS = st.builds(
     Linear,
@@ -24,13 +37,26 @@ def naive_linear(layer: Linear, run: Run, x: Index) -> Tensor:
     for place in positions(*x[:-1]):
         for out in range(layer.out_features):
             value = total(
-                run.mac(run.number, run.weight("weight", out, feature)) for feature in range(x[-1])
+                run.mac(run.element(*place, feature), run.weight("weight", out, feature))
+                for feature in range(x[-1])
             )
             output[*place, out] = value + run.weight("bias", out) if layer.bias else value
     return output
 
 
 CASES = {"linear": Case(alone(LINEARS), naive_linear)}
+
+
+def test_the_values_are_those_of_a_naive_run() -> None:
+    check_forward(CASES["linear"])
+
+
+@pytest.mark.parametrize(("name", "shape"), [("weight", (3, 2)), ("weight", (6,)), ("bias", (1,))])
+def test_a_weight_of_another_shape_is_an_error(name: str, shape: Index) -> None:
+    weights = {"weight": ramp(2, 3), "bias": ramp(2)}
+    assert output_of(Linear(out_features=2), ramp(1, 3), **weights).tolist() == [[15, 34]]
+    with pytest.raises(ValueError, match=f"^{name} has the shape "):
+        output_of(Linear(out_features=2), ramp(1, 3), **{**weights, name: ramp(*shape)})
 
 
 def test_the_classifier_of_vgg16() -> None:

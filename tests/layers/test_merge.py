@@ -4,6 +4,7 @@ import operator
 from collections.abc import Callable
 from functools import reduce
 
+import numpy
 import pytest
 from hypothesis import strategies as st
 
@@ -19,7 +20,9 @@ from .naive import (
     Number,
     Run,
     Tensor,
+    check_forward,
     front,
+    largest,
     positions,
     refusal,
     shapes,
@@ -30,8 +33,8 @@ OPERATORS: dict[str, Callable[[Number, Number], Number]] = {
     "subtract": operator.sub,
     "multiply": operator.mul,
     "divide": operator.truediv,
-    "maximum": max,
-    "minimum": min,
+    "maximum": lambda a, b: largest([a, b]),
+    "minimum": lambda a, b: -largest([-a, -b]),
 }
 
 
@@ -67,7 +70,14 @@ def naive_elementwise(layer: ElementwiseMerge, run: Run, *inputs: Index) -> Tens
             raise DoesNotFitError
         sizes.append(max(along))
     operate = OPERATORS[layer.name]
-    return {place: reduce(operate, [run.number for _ in inputs]) for place in positions(*sizes)}
+    output: Tensor = {}
+    for place in positions(*sizes):
+        values = []
+        for number, x in enumerate(inputs):
+            own = (i if n > 1 else 0 for i, n in zip(place, x, strict=True))
+            values.append(run.element(*own, of=number))
+        output[place] = reduce(operate, values)
+    return output
 
 
 @st.composite
@@ -97,9 +107,10 @@ def naive_concat(layer: Concat, run: Run, *inputs: Index) -> Tensor:
         raise DoesNotFitError
     output: Tensor = {}
     done = 0
-    for x in inputs:
+    for number, x in enumerate(inputs):
         for place in positions(*x):
-            output[*place[:axis], done + place[axis], *place[axis + 1 :]] = run.number
+            goal = (*place[:axis], done + place[axis], *place[axis + 1 :])
+            output[goal] = run.element(*place, of=number)
         done += x[axis]
     return output
 
@@ -107,6 +118,12 @@ def naive_concat(layer: Concat, run: Run, *inputs: Index) -> Tensor:
 CASES = {name: Case(elementwise(name), naive_elementwise) for name in OPERATORS} | {
     "concat": Case(concats(), naive_concat, examples=100)
 }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
+
 
 HINT = "All branches must give the same shape: look at the strides, paddings and channels."
 
@@ -174,3 +191,12 @@ def test_an_axis_that_is_not_there() -> None:
     assert refusal(Concat(axis=-3), (1, 2, 3), (1, 2, 3)) == (
         "concat: axis -3 is the batch, whose samples stay apart. The channels are axis 1."
     )
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operations_are_carried_out_from_left_to_right(name: str) -> None:
+    inputs = [numpy.array([[float(v)] * 2]) for v in (7, 2, 5)]
+    layer = layer_class(name)()
+    for given in (inputs[:2], inputs) if name not in ("subtract", "divide") else (inputs[:2],):
+        due = reduce(OPERATORS[name], [x[0, 0] for x in given])  # type: ignore[misc]
+        assert layer.forward(numpy, tuple(given), {}).tolist() == [[due] * 2]

@@ -1,9 +1,16 @@
 """Normalisation, and the learnable factor that often follows one."""
 
+import math
+import operator
+from fractions import Fraction
+from typing import Any
+
+import numpy
 import pytest
 from hypothesis import strategies as st
 
 from convcalc.graph import Operation
+from convcalc.layer import Layer
 from convcalc.layers.norm import (
     BatchNorm,
     GroupNorm,
@@ -21,9 +28,11 @@ from .naive import (
     Run,
     Tensor,
     alone,
+    check_forward,
     equal_groups,
     front,
     group_counts,
+    output_of,
     positions,
     refusal,
     shapes,
@@ -36,27 +45,29 @@ from .naive import (
 def naive_batch_norm(layer: BatchNorm, run: Run, x: Index) -> Tensor:
     output: Tensor = {}
     for channel in range(x[1]):
-        # folded into a factor and a shift once and for all, before any input is seen
-        factor = run.buffer("running_var", channel)
-        shift = run.buffer("running_mean", channel)
+        mean, variance = run.buffer("running_mean", channel), run.buffer("running_var", channel)
+        factor = run.folded(lambda v: 1 / math.sqrt(v + layer.eps), variance)
+        shift = run.folded(lambda m, f: -m * f, mean, factor)
         if layer.affine:
-            factor = run.weight("weight", channel)
-            shift = run.weight("bias", channel)
+            weight, bias = run.weight("weight", channel), run.weight("bias", channel)
+            factor = run.folded(operator.mul, factor, weight)
+            shift = run.folded(lambda s, w, b: s * w + b, shift, weight, bias)
         for sample, *place in positions(x[0], *x[2:]):
-            output[sample, channel, *place] = run.number * factor + shift
+            output[sample, channel, *place] = run.element(sample, channel, *place) * factor + shift
     return output
 
 
 def naive_local_response_norm(layer: LocalResponseNorm, run: Run, x: Index) -> Tensor:
     output: Tensor = {}
     for sample, *place in positions(x[0], *x[2:]):
-        squares = [run.number * run.number for _ in range(x[1])]
-        zeros = [run.number] * layer.size
+        values = [run.element(sample, channel, *place) for channel in range(x[1])]
+        squares = [value * value for value in values]
+        zeros = [run.constant(0)] * layer.size
         padded = [*zeros, *squares, *zeros]
         for channel in range(x[1]):
             start = channel + layer.size - layer.size // 2
             mean = total(padded[start : start + layer.size]) * (layer.alpha / layer.size)
-            output[sample, channel, *place] = run.number / (layer.k + mean) ** layer.beta
+            output[sample, channel, *place] = values[channel] / (layer.k + mean) ** layer.beta
     return output
 
 
@@ -75,10 +86,11 @@ def normalised(
     output: Tensor = {}
     for row in together:
         n = len(row)
-        mean = total(run.number for _ in row) / n
-        centred = [run.number - mean for _ in row]
+        values = [run.element(*place) for place in row]
+        mean = total(values) / n
+        centred = [value - mean for value in values]
         variance = total(c * c for c in centred) / n
-        inverse = 1 / transcendental(variance + layer.eps)
+        inverse = 1 / transcendental(math.sqrt, variance + layer.eps)
         for place, value in zip(row, centred, strict=True):
             scaled = value * inverse
             if layer.affine:
@@ -97,23 +109,27 @@ def naive_group_norm(layer: GroupNorm, run: Run, x: Index) -> Tensor:
     return normalised(layer, run, together, [1])
 
 
+EPS = st.sampled_from([Fraction(1, 100_000), Fraction(1, 10)])
+
+
 @st.composite
 def group_norms(draw: st.DrawFn) -> tuple[GroupNorm, tuple[Index]]:
     x = draw(shapes((0, 1, 2, 3)))
-    return GroupNorm(groups=draw(group_counts(x[1])), affine=draw(st.booleans())), (x,)
+    groups, affine, eps = draw(group_counts(x[1])), draw(st.booleans()), draw(EPS)
+    return GroupNorm(groups=groups, affine=affine, eps=eps), (x,)
 
 
 def naive_instance_norm(layer: InstanceNorm, run: Run, x: Index) -> Tensor:
     spatial(x)
     if layer.running_statistics:
-        return naive_batch_norm(BatchNorm(affine=layer.affine), run, x)
+        return naive_batch_norm(BatchNorm(affine=layer.affine, eps=layer.eps), run, x)
     return normalised(layer, run, rows(list(range(2, len(x))), x), [1])
 
 
 def naive_scale(layer: Scale, run: Run, x: Index) -> Tensor:
     axes = different_axes(layer.axes, x)
     return {
-        place: run.number * run.weight("weight", *(place[axis] for axis in axes))
+        place: run.element(*place) * run.weight("weight", *(place[axis] for axis in axes))
         for place in positions(*x)
     }
 
@@ -137,20 +153,38 @@ def rows(axes: list[int], x: Index) -> list[list[Index]]:
 AXES = st.lists(st.sampled_from([1, 2, -1, -2, 3]), min_size=1, max_size=2).map(tuple)
 
 CASES = {
-    "batch_norm": Case(alone(st.builds(BatchNorm, affine=st.booleans())), naive_batch_norm),
+    "batch_norm": Case(
+        alone(st.builds(BatchNorm, affine=st.booleans(), eps=EPS)), naive_batch_norm
+    ),
     "local_response_norm": Case(
-        alone(st.builds(LocalResponseNorm, size=st.integers(1, 6))), naive_local_response_norm
+        alone(
+            st.builds(
+                LocalResponseNorm,
+                size=st.integers(1, 6),
+                alpha=st.sampled_from([Fraction(1, 10_000), 2]),
+                beta=st.sampled_from([Fraction(3, 4), Fraction(1, 2)]),
+                k=st.sampled_from([1, 2]),
+            )
+        ),
+        naive_local_response_norm,
     ),
     "layer_norm": Case(
-        alone(st.builds(LayerNorm, axes=AXES, affine=st.booleans())), naive_layer_norm
+        alone(st.builds(LayerNorm, axes=AXES, affine=st.booleans(), eps=EPS)), naive_layer_norm
     ),
     "group_norm": Case(group_norms(), naive_group_norm),
     "instance_norm": Case(
-        alone(st.builds(InstanceNorm, affine=st.booleans(), running_statistics=st.booleans())),
+        alone(
+            st.builds(InstanceNorm, affine=st.booleans(), running_statistics=st.booleans(), eps=EPS)
+        ),
         naive_instance_norm,
     ),
     "scale": Case(alone(st.builds(Scale, axes=AXES)), naive_scale),
 }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
 
 
 def test_batch_norm_counts_its_statistics_apart() -> None:
@@ -217,3 +251,59 @@ def test_instance_norm_needs_spatial_axes() -> None:
         "instance_norm needs 1 to 3 spatial axes after [N, channels], and gets [2, 3]. "
         "A flattened tensor has none: put the layer before flatten."
     )
+
+
+# PyTorch 2.14, torch.nn.functional in float64
+X = [[[-5, 0, 5], [-2, 3, -4], [1, 6, -1], [4, -3, 2]]]
+LEARNT = {"weight": numpy.array([1, 2, -1, 0.5]), "bias": numpy.array([0.0, 1, 2, 3])}
+KEPT = {
+    "running_mean": numpy.array([1.0, -1, 0, 2]),
+    "running_var": numpy.array([1, 4, 0.25, 2]),
+}
+HALF = Fraction(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("layer", "weights", "due"),
+    [
+        (BatchNorm(eps=HALF), LEARNT | KEPT,
+         [-4.898979486, -0.8164965809, 3.265986324, 0.05719095842, 4.771236166, -1.828427125,
+          0.8452994616, -4.92820323, 3.154700538, 3.632455532, 1.41886117, 3]),
+        (BatchNorm(eps=HALF, affine=False), KEPT,
+         [-4.898979486, -0.8164965809, 3.265986324, -0.4714045208, 1.885618083, -1.414213562,
+          1.154700538, 6.92820323, -1.154700538, 1.264911064, -3.16227766, 0]),
+        (InstanceNorm(eps=HALF, running_statistics=True), LEARNT | KEPT,
+         [-4.898979486, -0.8164965809, 3.265986324, 0.05719095842, 4.771236166, -1.828427125,
+          0.8452994616, -4.92820323, 3.154700538, 3.632455532, 1.41886117, 3]),
+        (InstanceNorm(eps=HALF), LEARNT,
+         [-1.20677698, 0, 1.20677698, 0.3394217409, 3.642313036, -0.9817347772,
+          2.33028913, 0.6788434818, 2.990867389, 3.495433694, 2.339421741, 3.165144565]),
+        (GroupNorm(groups=2, eps=HALF), LEARNT,
+         [-1.228542539, 0.1365047266, 1.501551992, 0.1809716407, 2.911066172, -0.9110661718,
+          2.162937634, 0.5335612942, 2.81468817, 3.407344085, 2.266780647, 3.081468817]),
+        (LayerNorm(affine=False), {},
+         [-1.224744504, 0, 1.224744504, -0.3396829143, 1.358731657, -1.019048743,
+          -0.3396829143, 1.358731657, -1.019048743, 1.019048743, -1.358731657, 0.3396829143]),
+        (LocalResponseNorm(size=2, alpha=HALF, k=2), {},
+         [-1.027139765, 0, 1.027139765, -0.3770714892, 1.013513545, -0.6108828387,
+          0.4131307099, 0.8639514576, -0.2529822128, 1.011928851, -0.4319757288, 0.8262614198]),
+        (LocalResponseNorm(size=3, alpha=HALF, beta=HALF), {},
+         [-2.070196678, 0, 1.786474003, -0.8164965809, 1.028991511, -1.414213562,
+          0.4714045208, 1.897366596, -0.4714045208, 2.043015674, -1.028991511, 1.477097892]),
+    ],
+)  # fmt: skip
+def test_values_as_pytorch_has_them(layer: Layer, weights: Any, due: list[float]) -> None:
+    y = output_of(layer, X, **weights)
+    numpy.testing.assert_allclose(y.ravel(), due, rtol=2e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (2, 1), (-1, -2)])
+def test_what_is_learnt_lies_along_the_axes_as_they_are_named(axes: Index) -> None:
+    # torch.nn.functional.layer_norm over [4, 3]
+    factor = numpy.array([[1.0, 2, 3], [4, 5, 6], [-1, -2, -3], [0, 1, 0]])
+    factor = factor if axes == (1, 2) else factor.T
+    due = [-2.56084644, -2.283790262, 0.8311685357, -6.837902619, -1.452621726, -13.66233707,
+           0.858104869, -1.121692881, 4.277056179, 0, -1.993265917, 0]  # fmt: skip
+    y = output_of(LayerNorm(axes=axes, eps=HALF), X, weight=factor, bias=-factor)
+    numpy.testing.assert_allclose(y.ravel(), due, rtol=2e-9, atol=1e-12)
+    assert output_of(Scale(axes=axes), X, weight=factor)[0, 1].tolist() == [-8, 15, -24]

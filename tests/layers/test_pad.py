@@ -21,10 +21,13 @@ from .naive import (
     Index,
     Run,
     Tensor,
+    check_forward,
     each_axis,
+    output_of,
     pads_of,
     per_axis,
     positions,
+    ramp,
     refusal,
     shapes,
     spatial,
@@ -65,11 +68,14 @@ def naive_pad(layer: Pad, run: Run, x: Index) -> Tensor:
             [[start + i] for i, _ in enumerate(axis)]
             for start, axis in zip(starts, axes, strict=True)
         ]
-    return {
-        (*place, *position): run.number
-        for place in positions(*x[:2])
-        for position in positions(*map(len, axes))
-    }
+    output: Tensor = {}
+    for place in positions(*x[:2]):
+        for position in positions(*map(len, axes)):
+            source = [axis[i] for axis, i in zip(axes, position, strict=True)]
+            output[*place, *position] = (
+                run.constant(0) if None in source else run.element(*place, *source)
+            )
+    return output
 
 
 def sides(size: int, due: int) -> tuple[int, int]:
@@ -95,6 +101,24 @@ def padded(size: int, before: int, after: int, mode: str) -> list[int | None]:
 
 
 CASES = {"pad": Case(pads(), naive_pad, examples=120)}
+
+
+def test_the_values_are_those_of_a_naive_run() -> None:
+    check_forward(CASES["pad"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "due"),
+    [
+        ("constant", [[0, 0, 0, 0, 0, 0], [0, 0, 1, 2, 3, 0], [0, 0, 4, 5, 6, 0]]),
+        ("reflect", [[6, 5, 4, 5, 6, 5], [3, 2, 1, 2, 3, 2], [6, 5, 4, 5, 6, 5]]),
+        ("replicate", [[1, 1, 1, 2, 3, 3], [1, 1, 1, 2, 3, 3], [4, 4, 4, 5, 6, 6]]),
+    ],
+)
+def test_values_of_pytorch(mode: str, due: list[list[int]]) -> None:
+    # torch 2.14, nn.functional.pad with (2, 1, 1, 0)
+    layer = Pad(padding=((1, 0), (2, 1)), mode=mode)
+    assert output_of(layer, ramp(1, 1, 2, 3)).tolist() == [[due]]
 
 
 @given(st.integers(1, 6), st.integers(0, 5), st.integers(0, 5), st.sampled_from(MODES))

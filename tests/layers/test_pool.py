@@ -1,7 +1,7 @@
 """Pooling over sliding windows."""
 
-from functools import reduce
 from itertools import product
+from math import inf
 
 import pytest
 from hypothesis import strategies as st
@@ -15,11 +15,15 @@ from .naive import (
     Index,
     Run,
     Tensor,
+    check_forward,
     kernels,
+    largest,
+    output_of,
     paddings,
     pads_of,
     per_axis,
     positions,
+    ramp,
     refusal,
     shapes,
     total,
@@ -74,22 +78,75 @@ def windows_with_taps(layer: Pool, run: Run, x: Index) -> list[tuple[Index, list
 
 def naive_max_pool(layer: MaxPool, run: Run, x: Index) -> Tensor:
     return {
-        place: reduce(max, [run.number for _ in window])
+        place: largest(
+            run.element(*place[:2], *tap) if inside(tap, x[2:]) else run.constant(-inf)
+            for tap in window
+        )
         for place, window in windows_with_taps(layer, run, x)
     }
 
 
 def naive_avg_pool(layer: AvgPool, run: Run, x: Index) -> Tensor:
-    return {
-        place: total(run.number for _ in window) / len(window)
-        for place, window in windows_with_taps(layer, run, x)
-    }
+    output: Tensor = {}
+    for place, window in windows_with_taps(layer, run, x):
+        if not layer.count_include_pad:
+            count = sum(inside(tap, x[2:]) for tap in window)
+        elif layer.padding in ("same", "same_lower"):
+            count = len(window)
+        else:
+            pads = pads_of(layer.padding, len(x) - 2)
+            count = sum(
+                all(i < n + after for i, n, (_, after) in zip(tap, x[2:], pads, strict=True))
+                for tap in window
+            )
+        output[place] = total(run.element(*place[:2], *tap) for tap in window) / count
+    return output
+
+
+def inside(place: Index, sizes: Index) -> bool:
+    return all(0 <= i < n for i, n in zip(place, sizes, strict=True))
 
 
 CASES = {
     "max_pool": Case(pools(MaxPool), naive_max_pool, examples=250),
     "avg_pool": Case(pools(AvgPool), naive_avg_pool, examples=250),
 }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "due"),
+    [
+        (AvgPool(kernel=3, stride=2, padding=1), 6, [1, 3, 5]),
+        # the last window holds 6 and one zero; its third place hangs over, and does not count
+        (AvgPool(kernel=3, stride=2, padding=1, ceil_mode=True), 6, [1, 3, 5, 3]),
+        (AvgPool(kernel=3, stride=2, padding=1, ceil_mode=True), 5, [1, 3, 3]),
+        (AvgPool(kernel=3, stride=2, padding=1, count_include_pad=False), 6, [1.5, 3, 5]),
+        (AvgPool(kernel=3, stride=2, padding=1, ceil_mode=True, count_include_pad=False), 6,
+         [1.5, 3, 5, 6]),
+        (MaxPool(kernel=3, stride=2, padding=1, ceil_mode=True), 6, [2, 4, 6, 6]),
+    ],
+)  # fmt: skip
+def test_values_of_pytorch(layer: Pool, size: int, due: list[float]) -> None:
+    # torch 2.14, nn.functional.avg_pool1d and max_pool1d
+    assert output_of(layer, ramp(1, 1, size)).tolist() == [[due]]
+
+
+def test_the_padding_never_wins() -> None:
+    # torch 2.14, nn.functional.max_pool2d; all elements are negative
+    layer = MaxPool(kernel=(2, 3), stride=2, padding=1, dilation=(2, 1), ceil_mode=True)
+    y = output_of(layer, -ramp(1, 1, 4, 5))
+    assert y.tolist() == [[[[-6, -7, -9], [-6, -7, -9], [-16, -17, -19]]]]
+
+
+def test_same_padding_of_a_mean() -> None:
+    # tf.nn.avg_pool leaves the zeros of SAME out of its means
+    layer = AvgPool(kernel=2, stride=2, padding="same", count_include_pad=False)
+    assert output_of(layer, ramp(1, 1, 5)).tolist() == [[[1.5, 3.5, 5]]]
 
 
 @pytest.mark.parametrize(

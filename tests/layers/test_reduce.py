@@ -1,5 +1,6 @@
 """Reductions over axes that the spec names."""
 
+import pytest
 from hypothesis import strategies as st
 
 import convcalc
@@ -9,7 +10,7 @@ from convcalc.layers.adaptive_pool import GlobalAvgPool
 from convcalc.layers.reduce import Mean
 from convcalc.view import IDENTITY
 
-from .naive import Case, Index, Run, Tensor, alone, refusal, total
+from .naive import Case, Index, Run, Tensor, alone, check_forward, refusal, total
 from .test_norm import AXES, different_axes, rows
 
 
@@ -23,11 +24,16 @@ def naive_mean(layer: Mean, run: Run, x: Index) -> Tensor:
                 place[axis] = 0
             else:
                 del place[axis]
-        output[tuple(place)] = total(run.number for _ in row) / len(row)
+        output[tuple(place)] = total(run.element(*p) for p in row) / len(row)
     return output
 
 
 CASES = {"mean": Case(alone(st.builds(Mean, axes=AXES, keep_axes=st.booleans())), naive_mean)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
 
 
 def test_over_the_spatial_axes_it_is_global_pooling() -> None:

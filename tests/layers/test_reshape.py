@@ -15,7 +15,17 @@ from convcalc.graph import Operation
 from convcalc.layers.reshape import Reshape, Target
 from convcalc.view import IDENTITY
 
-from .naive import Case, DoesNotFitError, Index, Run, Tensor, positions, refusal, shapes
+from .naive import (
+    Case,
+    DoesNotFitError,
+    Index,
+    Run,
+    Tensor,
+    check_forward,
+    positions,
+    refusal,
+    shapes,
+)
 
 
 @st.composite
@@ -36,11 +46,19 @@ def naive_reshape(layer: Reshape, run: Run, x: Index) -> Tensor:
     for size in range(1, count + 1) if -1 in layer.shape else [0]:
         places = list(positions(*(size if n == -1 else n for n in layer.shape)))
         if len(places) == count:
-            return {(sample, *place): run.number for sample in range(x[0]) for place in places}
+            moved = list(zip(places, positions(*x[1:]), strict=True))
+            return {
+                (n, *goal): run.element(n, *place) for n in range(x[0]) for goal, place in moved
+            }
     raise DoesNotFitError
 
 
 CASES = {"reshape": Case(reshapes(), naive_reshape, examples=80)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
 
 
 @given(st.data())

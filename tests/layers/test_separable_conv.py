@@ -22,6 +22,7 @@ from .naive import (
     Index,
     Run,
     Tensor,
+    check_forward,
     kernels,
     paddings,
     per_axis,
@@ -60,8 +61,10 @@ def filtered(layer: DepthwiseConv | SeparableConv, run: Run, x: Index, weight: s
         for position in positions(*map(len, run.taps)):
             window = [axis[i] for axis, i in zip(run.taps, position, strict=True)]
             output[sample, out, *position] = total(
-                run.mac(run.number, run.weight(weight, out, 0, *tap))
-                for tap in product(*(range(len(taps)) for taps in window))
+                run.mac(run.element(sample, channel, *place), run.weight(weight, out, 0, *tap))
+                for tap, place in zip(
+                    product(*(range(len(taps)) for taps in window)), product(*window), strict=True
+                )
             )
     return output
 
@@ -94,6 +97,11 @@ CASES = {
     "depthwise_conv": Case(configurations(DepthwiseConv), naive_depthwise, examples=100),
     "separable_conv": Case(configurations(SeparableConv), naive_separable, examples=100),
 }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
 
 
 @given(configurations(DepthwiseConv))

@@ -14,6 +14,7 @@ from .naive import (
     Run,
     Tensor,
     alone,
+    check_forward,
     each_axis,
     front,
     per_axis,
@@ -25,12 +26,14 @@ from .naive import (
 
 
 def naive_identity(layer: Identity | Dropout, run: Run, x: Index) -> Tensor:
-    return dict.fromkeys(positions(*x), run.number)
+    return {place: run.element(*place) for place in positions(*x)}
 
 
 def naive_flatten(layer: Flatten, run: Run, x: Index) -> Tensor:
     return {
-        (sample, i): run.number for sample in range(x[0]) for i, _ in enumerate(positions(*x[1:]))
+        (sample, i): run.element(sample, *place)
+        for sample in range(x[0])
+        for i, place in enumerate(positions(*x[1:]))
     }
 
 
@@ -56,7 +59,7 @@ def naive_permute(layer: Permute, run: Run, x: Index) -> Tensor:
     order = [numbers[axis] for axis in layer.axes]
     if set(order) != set(numbers) or len(order) != len(numbers) or order[0] != 0:
         raise DoesNotFitError
-    return {tuple(place[axis] for axis in order): run.number for place in positions(*x)}
+    return {tuple(place[axis] for axis in order): run.element(*place) for place in positions(*x)}
 
 
 @st.composite
@@ -78,7 +81,8 @@ def naive_crop(layer: Crop, run: Run, x: Index) -> Tensor:
         kept.append(places)
     for place in positions(*x[:2]):
         for position in positions(*map(len, kept)):
-            output[*place, *position] = run.number
+            source = (places[i] for places, i in zip(kept, position, strict=True))
+            output[*place, *position] = run.element(*place, *source)
     return output
 
 
@@ -102,7 +106,7 @@ def naive_slice(layer: Slice, run: Run, x: Index) -> Tensor:
     if not kept or layer.start not in ends or (layer.stop is not None and layer.stop not in ends):
         raise DoesNotFitError
     return {
-        (*place[:axis], kept.index(place[axis]), *place[axis + 1 :]): run.number
+        (*place[:axis], kept.index(place[axis]), *place[axis + 1 :]): run.element(*place)
         for place in positions(*x)
         if place[axis] in kept
     }
@@ -116,6 +120,11 @@ CASES = {
     "crop": Case(crops(), naive_crop),
     "slice": Case(slices(), naive_slice, examples=80),
 }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
 
 
 def test_flatten_before_the_classifier_of_vgg16() -> None:

@@ -16,9 +16,12 @@ from .naive import (
     Index,
     Run,
     Tensor,
+    check_forward,
     equal_groups,
     group_counts,
+    output_of,
     positions,
+    ramp,
     refusal,
     shapes,
     spatial,
@@ -27,8 +30,11 @@ from .naive import (
 
 @st.composite
 def channel_shuffles(draw: st.DrawFn) -> tuple[ChannelShuffle, tuple[Index]]:
-    x = draw(shapes((0, 1, 2, 3)))
-    return ChannelShuffle(groups=draw(group_counts(x[1]))), (x,)
+    batch, channels, *sizes = draw(shapes((0, 1, 2, 3)))
+    groups = draw(group_counts(channels))
+    # as many groups as channels in each are shuffled forwards and backwards alike
+    channels = draw(st.sampled_from([channels, groups * (groups + 1)]))
+    return ChannelShuffle(groups=groups), ((batch, channels, *sizes),)
 
 
 def naive_channel_shuffle(layer: ChannelShuffle, run: Run, x: Index) -> Tensor:
@@ -36,7 +42,10 @@ def naive_channel_shuffle(layer: ChannelShuffle, run: Run, x: Index) -> Tensor:
     groups = [range(i, i + group_size) for i in range(0, x[1], group_size)]
     # the first of every group, then the second of every group, …
     order = [channel for together in zip(*groups, strict=True) for channel in together]
-    return {(place[0], order.index(place[1]), *place[2:]): run.number for place in positions(*x)}
+    return {
+        (place[0], order.index(place[1]), *place[2:]): run.element(*place)
+        for place in positions(*x)
+    }
 
 
 @st.composite
@@ -57,7 +66,7 @@ def pixel_unshuffles(draw: st.DrawFn) -> tuple[PixelUnshuffle, tuple[Index]]:
 
 
 def naive_pixel_shuffle(layer: PixelShuffle, run: Run, x: Index) -> Tensor:
-    return {image: run.number for image, _ in pairs(layer.scale, x)}
+    return {image: run.element(*stack) for image, stack in pairs(layer.scale, x)}
 
 
 def naive_pixel_unshuffle(layer: PixelUnshuffle, run: Run, x: Index) -> Tensor:
@@ -70,7 +79,7 @@ def naive_pixel_unshuffle(layer: PixelUnshuffle, run: Run, x: Index) -> Tensor:
         except DoesNotFitError:
             continue
         if {image for image, _ in found} == set(positions(*x)):
-            return {stack: run.number for _, stack in found}
+            return {stack: run.element(*image) for image, stack in found}
     raise DoesNotFitError
 
 
@@ -93,6 +102,11 @@ CASES = {
     "pixel_shuffle": Case(pixel_shuffles(), naive_pixel_shuffle),
     "pixel_unshuffle": Case(pixel_unshuffles(), naive_pixel_unshuffle),
 }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_values_are_those_of_a_naive_run(name: str) -> None:
+    check_forward(CASES[name])
 
 
 def view_of(layer: PixelShuffle | PixelUnshuffle, axis: int, x: Index) -> View:
@@ -157,3 +171,14 @@ def test_they_need_spatial_axes(layer: PixelShuffle | PixelUnshuffle) -> None:
         f"{layer.name} needs 1 to 3 spatial axes after [N, channels], and gets [2, 4]. "
         "A flattened tensor has none: put the layer before flatten."
     )
+
+
+def test_values_as_pytorch_has_them() -> None:
+    # PyTorch 2.14, torch.nn.functional
+    x = ramp(1, 4, 2, 1)
+    image = [[[[1, 3], [5, 7], [2, 4], [6, 8]]]]
+    assert output_of(PixelShuffle(scale=2), x).tolist() == image
+    assert output_of(PixelUnshuffle(scale=2), image).tolist() == x.tolist()
+    x = ramp(1, 6, 1)
+    assert output_of(ChannelShuffle(groups=2), x).ravel().tolist() == [1, 4, 2, 5, 3, 6]
+    assert output_of(ChannelShuffle(groups=3), x).ravel().tolist() == [1, 3, 5, 2, 4, 6]

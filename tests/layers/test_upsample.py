@@ -1,8 +1,10 @@
 """Upsampling."""
 
 from fractions import Fraction
-from itertools import count
+from itertools import count, product
+from math import floor, prod
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +19,12 @@ from .naive import (
     Index,
     Run,
     Tensor,
+    check_forward,
     each_axis,
+    output_of,
     per_axis,
     positions,
+    ramp,
     refusal,
     shapes,
     spatial,
@@ -66,16 +71,89 @@ def naive_upsample(layer: Upsample, run: Run, x: Index) -> Tensor:
     if not due or 0 in due:
         raise DoesNotFitError
     output: Tensor = {}
-    for place in positions(*x[:2], *due):
-        if layer.mode == "nearest":
-            output[place] = run.number
-        else:
-            neighbours = positions(*[WEIGHED[layer.mode]] * rank)
-            output[place] = total(run.number * run.number for _ in neighbours)
+    for sample, channel, *position in positions(*x[:2], *due):
+        axes = [weighed(layer, *axis) for axis in zip(position, sizes, due, strict=True)]
+        read = [
+            (run.element(sample, channel, *(i for i, _ in each)), prod(w for _, w in each))
+            for each in product(*axes)
+        ]
+        output[sample, channel, *position] = (
+            read[0][0]
+            if layer.mode == "nearest"
+            else total(element * run.constant(factor) for element, factor in read)
+        )
     return output
 
 
+def weighed(layer: Upsample, i: int, size: int, due: int) -> list[tuple[int, float]]:
+    """The elements that output i reads along an axis, and their weights."""
+    if layer.mode == "nearest":
+        return [(floor(Fraction(i * size, due)), 1.0)]
+    if layer.align_corners:
+        place = Fraction(i * (size - 1), due - 1) if due > 1 else Fraction(0)
+    else:
+        place = (i + Fraction(1, 2)) * Fraction(size, due) - Fraction(1, 2)
+    reach = WEIGHED[layer.mode] // 2
+    around = range(floor(place) - reach + 1, floor(place) + reach + 1)
+    shape = triangle if reach == 1 else cubic
+    return [(min(max(j, 0), size - 1), float(shape(abs(place - j)))) for j in around]
+
+
+def triangle(distance: Fraction) -> Fraction:
+    return 1 - distance
+
+
+def cubic(d: Fraction, a: Fraction = Fraction(-3, 4)) -> Fraction:
+    # as Keys writes it
+    if d < 1:
+        return (a + 2) * d**3 - (a + 3) * d**2 + 1
+    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
+
+
 CASES = {"upsample": Case(upsamples(), naive_upsample, examples=60)}
+
+
+def test_the_values_are_those_of_a_naive_run() -> None:
+    check_forward(CASES["upsample"])
+
+
+@pytest.mark.parametrize(
+    ("layer", "due"),
+    [
+        (Upsample(size=7), [4, 4, 1, 1, 7, 7, 2]),
+        (Upsample(size=7, mode="linear"), [4, 41 / 14, 17 / 14, 4, 93 / 14, 53 / 14, 2]),
+        (Upsample(size=7, mode="linear", align_corners=True), [4, 2.5, 1, 4, 7, 4.5, 2]),
+        (Upsample(size=3, mode="linear"), [3.5, 4, 17 / 6]),
+        # bicubic, over an axis of 1 besides
+        (Upsample(size=8, mode="cubic"),
+         [4.31640625, 3.109375, 1.046875, 2.21875, 6.0625, 6.5, 3.34375, 1.47265625]),
+        (Upsample(size=8, mode="cubic", align_corners=True),
+         [4, 778 / 343, 611 / 686, 1697 / 686, 4001 / 686, 673 / 98, 32 / 7, 2]),
+    ],
+)  # fmt: skip
+def test_values_of_pytorch(layer: Upsample, due: list[float]) -> None:
+    # torch 2.14, nn.functional.interpolate
+    numpy.testing.assert_allclose(output_of(layer, [[[4, 1, 7, 2]]]), [[due]], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("aligned", "due"),
+    [
+        (False, [[1, 1.75, 3.25, 4], [5, 6.25, 8.75, 10], [9, 10.75, 14.25, 16]]),
+        (True, [[1, 2, 3, 4], [5, 20 / 3, 25 / 3, 10], [9, 34 / 3, 41 / 3, 16]]),
+    ],
+)
+def test_bilinear_values_of_pytorch(aligned: bool, due: list[list[float]]) -> None:
+    # torch 2.14, nn.functional.interpolate
+    layer = Upsample(size=(3, 4), mode="bilinear", align_corners=aligned)
+    numpy.testing.assert_allclose(output_of(layer, ramp(1, 1, 2, 2) ** 2), [[due]], rtol=1e-14)
+
+
+def test_a_scale_that_gives_no_whole_size_is_forgotten() -> None:
+    # torch 2.14, nn.functional.interpolate with recompute_scale_factor: 7 → ⌊10.5⌋
+    y = output_of(Upsample(scale=Fraction(3, 2), mode="linear"), [[[4, 1, 7, 2, 8, 6, 3]]])
+    due = [4, 2.35, 2.5, 6.7, 3.75, 4.1, 7.9, 6.5, 4.65, 3]
+    numpy.testing.assert_allclose(y, [[due]], rtol=1e-14)
 
 
 def test_by_a_factor_that_is_not_whole() -> None:
