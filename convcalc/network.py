@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.analysis.sweep.plan import Axis
     from convcalc.analysis.sweep.rows import Rows, Selection
     from convcalc.analysis.sweep.run import Progress
+    from convcalc.execution.verify import Verification
     from convcalc.report.explanation import Explanation
     from convcalc.report.fits import FitReport
     from convcalc.report.sweeps import Sweep
@@ -491,6 +492,87 @@ class Network:
             return self._forms(sizes, rest, {**values, **given})
 
         return made({})
+
+    def init(self, seed: int = 0, dtype: str = "float32") -> dict[str, Any]:
+        """Random weights, an array for each by its path: He's and Glorot's rules.
+
+        The same on every machine; see `convcalc.execution.initial`.
+        """
+        from convcalc.execution.initial import initial_weights
+
+        return initial_weights(self._concrete("init"), seed, dtype)
+
+    def run(self, x: Any, weights: Mapping[str, Any] | None = None, *, seed: int = 0) -> Any:
+        """The output for an input, an array of the shape (N, channels, *spatial).
+
+        Every layer's plain reference is run with NumPy, in the type of the input.
+
+        Args:
+            x: the input, or a mapping of arrays where the network has several.
+            weights: an array for every weight, by its path, as `init` gives them; random ones of
+                `seed` if there are none.
+            seed: of random weights.
+
+        Returns:
+            The output, or a mapping by the layers' paths where there are several.
+
+        Raises:
+            ConvcalcError: an input or a weight is missing, or of another shape.
+        """
+        import numpy
+
+        from convcalc.execution.executor import checked_weights, run
+
+        graph = self._concrete("run")
+        inputs = x if isinstance(x, Mapping) else {graph.inputs[0].path: x}
+        arrays = {name: numpy.asarray(array) for name, array in inputs.items()}
+        dtype = next(iter(arrays.values())).dtype.name
+        if dtype not in ("float32", "float64"):
+            arrays = {name: array.astype("float32") for name, array in arrays.items()}
+            dtype = "float32"
+        given = (
+            self.init(seed, dtype) if weights is None else checked_weights(graph, weights, dtype)
+        )
+        outputs = run(graph, arrays, given, numpy)
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+    def verify(
+        self,
+        *,
+        seed: int = 0,
+        report: Mapping[str, Any] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Verification:
+        """Every figure held against runs of the network with NumPy.
+
+        Args:
+            seed: of the weights and inputs.
+            report: what is held against them: `Report.to_dict()` or the same read from a file; a
+                new one if none is given.
+            progress: called with the layers run, and with the number of all runs.
+
+        Raises:
+            ConvcalcError: the report is of another network, or a size is symbolic.
+        """
+        from convcalc.execution.verify import checked_memory, verify
+
+        graph = self._concrete("verify")
+        predicted = self.summarize().to_dict() if report is None else report
+        skipped = checked_memory(self.name, graph, self.summarize().totals)
+        return skipped or verify(self.name, graph, predicted, seed=seed, progress=progress)
+
+    def _concrete(self, what: str) -> Graph:
+        """The network, which must have numbers for all sizes."""
+        free = {
+            name for node in (*self.graph.inputs, *self.graph.nodes) for size in node.shape
+            if not isinstance(size, int) for name in size.symbols
+        }  # fmt: skip
+        if free:
+            names = ", ".join(sorted(free))
+            raise ConvcalcError(
+                f"{what}: {names} has no value", hint=f"Give it one: load(…, {min(free)}=…)."
+            )
+        return self.graph
 
     def fit(
         self,

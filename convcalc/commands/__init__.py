@@ -8,7 +8,7 @@ import os
 import click
 
 ORDER = (
-    "summarize", "formula", "explain", "limits", "fit", "sweep", "reconcile", "check", "zoo",
+    "summarize", "formula", "explain", "limits", "fit", "sweep", "reconcile", "verify", "check", "zoo",
     "layers", "claims", "schema", "completion",
 )  # fmt: skip
 

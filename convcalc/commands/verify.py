@@ -1,0 +1,112 @@
+"""`convcalc verify`: every figure held against a run of the network."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from convcalc.commands._options import (
+    SPEC,
+    format_option,
+    open_network,
+    output_option,
+    parse_settings,
+    variables_options,
+)
+from convcalc.errors import ConvcalcError, UsageError, shorten
+from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.verification import rendered, to_dicts
+from convcalc.spec.zoo import zoo_names
+
+
+@click.command("verify")
+@click.argument("specs", metavar="SPEC...", nargs=-1, type=SPEC)
+@variables_options
+@click.option("--all", "everything", is_flag=True, help="All architectures of the zoo.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
+@click.option("--layer", metavar="PATH", help="Show one layer, or the layers of one module.")
+@click.option(
+    "--report", metavar="FILE",
+    help="Hold a saved `summarize --format json` against the run, not a new one.",
+)  # fmt: skip
+@format_option("text", "json")
+@output_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    specs: tuple[str, ...],
+    settings: tuple[str, ...],
+    batch: str | None,
+    everything: bool,
+    seed: int,
+    layer: str | None,
+    report: str | None,
+    form: str | None,
+    output: str | None,
+) -> None:
+    """Run a network with NumPy, and hold every figure against the run.
+
+    Output shapes, parameters (allocated and read), MACs (counted from the operands of matrix
+    products; without padding by sums of ones), the peak of the activations, receptive fields (where
+    a NaN in the input arrives), finite outputs. Exit code 1 where a figure is wrong.
+
+    \b
+      convcalc verify vgg16
+      convcalc verify my_net.yaml --set H=96 --batch 2
+      convcalc verify resnet50 --report saved.json
+    """
+    if everything == bool(specs):
+        raise UsageError("verify takes SPECs, or --all for the whole zoo")
+    values = parse_settings(settings, batch)
+    saved = None if report is None else _read(report)
+    failed = False
+    texts: list[str] = []
+    found: list[dict[str, Any]] = []
+    for spec in specs or tuple(zoo_names()):
+        net = open_network(spec, values)
+        result = net.verify(seed=seed, report=saved)
+        if layer is not None:
+            chosen = {node.path for node in net.graph.find(layer)}
+            result = result._replace(checks=tuple(c for c in result.checks if c.layer in chosen))
+        failed |= not result.ok
+        if result.skipped:
+            click.echo(f"Note: {spec} was not run: {result.skipped}", err=True)
+        elif form == "json":
+            found += to_dicts(result)
+        elif output is not None:
+            texts.append("\n".join(rendered(result, None).plain()))
+        else:
+            show(rendered(result, terminal_width()))
+    if form == "json":
+        texts = [json.dumps(found, indent=1)]
+    if texts and output is not None:
+        save("\n\n".join(texts), output)
+    elif texts:
+        write("\n\n".join(texts))
+    if failed:
+        ctx.exit(1)
+
+
+def _read(path: str) -> dict[str, Any]:
+    """A saved report.
+
+    Raises:
+        ConvcalcError: there is no such file, or it is none.
+    """
+    shown = shorten(path, 200)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(100_000_001)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConvcalcError(f"{shown} cannot be read: {error}") from None
+    try:
+        report = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConvcalcError(f"{shown} is no JSON") from None
+    if not isinstance(report, dict) or not {"totals", "layers"} <= report.keys():
+        raise ConvcalcError(
+            f"{shown} is no report", hint="Save one with summarize --format json -o FILE."
+        )
+    return report

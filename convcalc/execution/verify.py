@@ -1,0 +1,296 @@
+"""Every figure of a report held against a run of the network.
+
+What is observed comes from the run alone: shapes from the arrays, parameters from the weights that
+layers read, MACs from the operands of matrix products, the products without padding from sums of
+ones, peak memory from the arrays alive, receptive fields from where a NaN in the input arrives.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from convcalc.analysis.receptive_field import Fields, receptive_fields
+from convcalc.arrays import Array
+from convcalc.errors import ConvcalcError
+from convcalc.execution.counting import Counting
+from convcalc.execution.executor import held_bytes, run
+from convcalc.execution.initial import initial_weights
+from convcalc.graph import Graph, Node, Operation
+
+PROBES = 2
+_SCRATCH = 2
+"""How many times the columns of the largest convolution are held: a view gathered, and a product."""
+
+
+class Check(NamedTuple):
+    """One figure: what was predicted, what a run showed, and whether they agree."""
+
+    layer: str
+    quantity: str
+    predicted: Any
+    observed: Any
+    ok: bool
+
+
+class Verification(NamedTuple):
+    """The checks of one network; `skipped` says why there are none."""
+
+    name: str
+    checks: tuple[Check, ...]
+    skipped: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every figure was confirmed."""
+        return all(check.ok for check in self.checks)
+
+
+def verify(
+    name: str,
+    graph: Graph,
+    report: Mapping[str, Any],
+    *,
+    xp: Any = None,
+    seed: int = 0,
+    progress: Any = None,
+) -> Verification:
+    """Hold a report, in the form of its JSON, against runs of the network in float32.
+
+    Args:
+        name: how the network is called.
+        graph: the network, with numbers for all sizes.
+        report: what is predicted: `Report.to_dict()`, or a file with the same.
+        xp: the array module; NumPy if none is given.
+        seed: of the weights and inputs.
+        progress: called with the number of layers run, and of all that will be.
+
+    Raises:
+        ConvcalcError: the report is of another network.
+    """
+    if xp is None:
+        import numpy
+
+        xp = numpy
+    return Verification(name, tuple(_Run(graph, report, xp, seed, progress).checks()))
+
+
+class _Run:
+    def __init__(
+        self, graph: Graph, report: Mapping[str, Any], xp: Any, seed: int, progress: Any
+    ) -> None:
+        self.graph = graph
+        self.xp = xp
+        self.seed = seed
+        self.progress = progress
+        self.totals = report["totals"]
+        self.layers = {row["name"]: row for row in report["layers"]}
+        names = [node.path for node in graph.nodes]
+        if list(self.layers) != names:
+            raise ConvcalcError(
+                f"the report has other layers than the network: {len(self.layers):,} and "
+                f"{len(names):,}",
+                hint="It was made of another spec, or at other values.",
+            )
+        self.done = 0
+        self.peak = 0
+        self.shapes: dict[Node, list[int]] = {}
+        self.macs: dict[Node, int] = {}
+        self.params: dict[Node, int] = {}
+        self.finite: dict[Node, bool] = {}
+        self.ones: dict[int, int] = {}
+        self.reached: list[tuple[tuple[int, ...], dict[Node, Array]]] = []
+
+    def checks(self) -> Iterator[Check]:
+        """All checks, layer by layer, then those of the whole network."""
+        weights = {
+            path: self.xp.asarray(array)
+            for path, array in initial_weights(self.graph, self.seed).items()
+        }
+        self._run_plainly(weights)
+        self._run_probes(weights)
+        fields = receptive_fields(self.graph)
+        for node in self.graph.nodes:
+            row = self.layers[node.path]
+            yield _check(node.path, "output_shape", row["output_shape"], self.shapes[node])
+            yield _check(node.path, "params", row["params"], self.params[node])
+            yield _check(node.path, "macs", row["macs"], self.macs[node])
+            yield _check(node.path, "macs_nonpad", row["macs_nonpad"], self._ones(node))
+            if node in fields:
+                yield from self._field(node, row, fields[node])
+            yield Check(node.path, "finite", True, self.finite[node], self.finite[node])
+        yield _check("", "params", self.totals["params"], sum(self.params.values()))
+        yield _check("", "macs", self.totals["macs"], sum(self.macs.values()))
+        nonpad = sum(self._ones(node) for node in self.graph.nodes)
+        yield _check("", "macs_nonpad", self.totals["macs_nonpad"], nonpad)
+        yield _check("", "peak_activation_bytes", self.totals["peak_activation_bytes"], self.peak)
+
+    def _inputs(self) -> dict[str, Array]:
+        import numpy
+
+        rng = numpy.random.Generator(numpy.random.PCG64(self.seed))
+        return {
+            node.path: self.xp.asarray((2 * rng.random(node.shape) - 1).astype("float32"))  # type: ignore[arg-type]
+            for node in self.graph.inputs
+        }
+
+    def _run_plainly(self, weights: Mapping[str, Array]) -> None:
+        counting = Counting(self.xp)
+        read = _Reading(weights)
+        inputs = self._inputs()
+        self.peak = held_bytes(inputs.values())
+        before = 0
+
+        def observe(node: Node, _: tuple[Array, ...], output: Array, held: int) -> None:
+            nonlocal before
+            self._advance()
+            self.shapes[node] = list(output.shape)
+            self.macs[node] = counting.macs - before
+            before = counting.macs
+            self.finite[node] = bool(self.xp.isfinite(output).all())
+            self.peak = max(self.peak, held)
+
+        run(self.graph, inputs, read, counting, observe)
+        for node in self.graph.nodes:
+            self.params[node] = 0
+            if node.owner is node:
+                trainable = [
+                    n for n, w in node.op.layer.weights(*node.op.inputs).items() if w.trainable
+                ]
+                self.params[node] = sum(read.sizes.get(f"{node.path}.{n}", 0) for n in trainable)
+
+    def _run_probes(self, weights: Mapping[str, Array]) -> None:
+        import numpy
+
+        rng = numpy.random.Generator(numpy.random.PCG64([self.seed, 1]))
+        sizes: Any = self.graph.inputs[0].shape[2:]
+        if not sizes:
+            return
+        for probe in range(PROBES):
+            place = tuple(size // 2 if probe == 0 else int(rng.integers(0, size)) for size in sizes)
+            inputs = self._inputs()
+            inputs[self.graph.inputs[0].path][(0, slice(None), *place)] = math.nan
+            reached: dict[Node, Array] = {}
+
+            def observe(
+                node: Node, _: tuple[Array, ...], output: Array, held: int,
+                reached: dict[Node, Array] = reached,
+            ) -> None:  # fmt: skip
+                self._advance()
+                reached[node] = self.xp.isnan(output[0])
+
+            with numpy.errstate(invalid="ignore"):
+                run(self.graph, inputs, weights, self.xp, observe)
+            self.reached.append((place, reached))
+
+    def _advance(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, len(self.graph.nodes) * (1 + PROBES))
+
+    def _ones(self, node: Node) -> int:
+        """The products without padding: the sum of a layer's outputs where all is 1."""
+        operation = node.op
+        if operation.cost.macs == 0:
+            return 0
+        if id(operation) not in self.ones:
+            self.ones[id(operation)] = _sum_of_ones(operation, self.xp)
+        return self.ones[id(operation)]
+
+    def _field(self, node: Node, row: Mapping[str, Any], fields: Fields) -> Iterator[Check]:
+        """The receptive field along every spatial axis: where a NaN in the input arrives."""
+        predicted = row["receptive_field"]
+        if None in predicted:
+            return
+        seen = []
+        for axis, tracked in enumerate(fields):
+            size, stride = predicted[axis], _number(row["receptive_stride"][axis])
+            start = -_number(row["receptive_padding"][axis])
+            ends = [False, False]
+            inside = True
+            for place, reached in self.reached:
+                mask = reached[node]
+                if tracked is None:
+                    inside &= bool(mask.any())
+                    ends = [True, True]
+                    continue
+                others = tuple(i for i in range(mask.ndim) if i != tracked.axis - 1)
+                hit = [int(i) for i in self.xp.flatnonzero(mask.any(axis=others))]
+                slack = 0 if tracked.reach is None or tracked.reach.aligned else 1
+                first = math.ceil((place[axis] - start - size + 1 - slack) / stride)
+                last = math.floor((place[axis] - start + slack) / stride)
+                first, last = max(first, 0), min(last, mask.shape[tracked.axis - 1] - 1)
+                inside &= all(first <= i <= last for i in hit)
+                ends[0] |= (first > last and not hit) or (bool(hit) and hit[0] <= first + slack)
+                ends[1] |= (first > last and not hit) or (bool(hit) and hit[-1] >= last - slack)
+            seen.append(inside and all(ends))
+        yield Check(
+            node.path, "receptive_field", predicted, predicted if all(seen) else None, all(seen)
+        )
+
+
+class _Reading(dict[str, Any]):
+    """Weights that remember how many elements of each were read."""
+
+    def __init__(self, weights: Mapping[str, Array]) -> None:
+        super().__init__(weights)
+        self.sizes: dict[str, int] = {}
+
+    def __getitem__(self, path: str) -> Array:
+        array = super().__getitem__(path)
+        self.sizes[path] = int(array.size)
+        return array
+
+
+def _sum_of_ones(operation: Operation, xp: Any) -> int:
+    layer: Any = operation.layer
+    if getattr(layer, "bias", False):
+        layer = dataclasses.replace(layer, bias=False)
+    shapes: Sequence[Any] = operation.inputs
+    weights = {n: xp.ones(w.shape) for n, w in layer.weights(*shapes).items()}
+    return int(layer.forward(xp, tuple(xp.ones(s) for s in shapes), weights).sum())
+
+
+def _number(value: Any) -> Any:
+    from fractions import Fraction
+
+    return Fraction(value) if isinstance(value, str) else value
+
+
+def _check(layer: str, quantity: str, predicted: Any, observed: Any) -> Check:
+    return Check(layer, quantity, predicted, observed, predicted == observed)
+
+
+def needed_bytes(graph: Graph, totals: Mapping[str, Any]) -> int:
+    """What a verification holds at once, about: weights, activations, and a layer's columns."""
+    columns = 0
+    for node in graph.nodes:
+        macs: Any = node.op.cost.macs
+        if macs:
+            channels: Any = node.shape[1]
+            columns = max(columns, 8 * macs // max(1, channels))
+    peak = totals["peak_activation_bytes"] or totals["activation_bytes"]
+    return int(2 * totals["param_bytes"] + 2 * peak + _SCRATCH * columns)
+
+
+def checked_memory(name: str, graph: Graph, totals: Any) -> Verification | None:
+    """A verification that is skipped, where the memory that is there would not do."""
+    needed, free = needed_bytes(graph, totals._asdict()), available_bytes()
+    if free is None or needed <= free:
+        return None
+    reason = f"it needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
+    return Verification(name, (), reason)
+
+
+def available_bytes() -> int | None:
+    """The memory that is free now; None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return None
