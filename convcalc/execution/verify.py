@@ -22,7 +22,7 @@ from convcalc.graph import Graph, Node, Operation
 
 PROBES = 2
 _SCRATCH = 2
-"""How many times the columns of the largest convolution are held: a view gathered, and a product."""
+"""How many times the columns of the largest convolution are held: gathered, and as ones."""
 
 
 class Check(NamedTuple):
