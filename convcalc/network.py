@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.analysis.sweep.plan import Axis
     from convcalc.analysis.sweep.rows import Rows, Selection
     from convcalc.analysis.sweep.run import Progress
+    from convcalc.execution.executor import Observer
     from convcalc.execution.verify import Verification
     from convcalc.report.explanation import Explanation
     from convcalc.report.fits import FitReport
@@ -519,6 +520,29 @@ class Network:
         Raises:
             ConvcalcError: an input or a weight is missing, or of another shape.
         """
+        return self._run(x, weights, seed, None)
+
+    def profile(
+        self, x: Any, weights: Mapping[str, Any] | None = None, *, seed: int = 0
+    ) -> tuple[Any, list[tuple[str, str, float, int]]]:
+        """What `run` gives, and for every layer its path, its type, its seconds and its MACs."""
+        import time
+
+        timed: list[tuple[str, str, float, int]] = []
+        last = time.perf_counter()
+
+        def observe(node: Node, inputs: Any, output: Any, held: int) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            macs: Any = node.op.cost.macs
+            timed.append((node.path, node.kind, now - last, macs))
+            last = time.perf_counter()
+
+        return self._run(x, weights, seed, observe), timed
+
+    def _run(
+        self, x: Any, weights: Mapping[str, Any] | None, seed: int, observe: Observer | None
+    ) -> Any:
         import numpy
 
         from convcalc.execution.executor import checked_weights, run
@@ -526,14 +550,14 @@ class Network:
         graph = self._concrete("run")
         inputs = x if isinstance(x, Mapping) else {graph.inputs[0].path: x}
         arrays = {name: numpy.asarray(array) for name, array in inputs.items()}
-        dtype = next(iter(arrays.values())).dtype.name
-        if dtype not in ("float32", "float64"):
-            arrays = {name: array.astype("float32") for name, array in arrays.items()}
-            dtype = "float32"
-        given = (
-            self.init(seed, dtype) if weights is None else checked_weights(graph, weights, dtype)
-        )
-        outputs = run(graph, arrays, given, numpy)
+        types = {array.dtype.name for array in arrays.values()}
+        dtype = "float64" if "float64" in types else "float32"
+        arrays = {name: array.astype(dtype, copy=False) for name, array in arrays.items()}
+        if weights is None:
+            weights = self.init(seed, dtype)
+        else:
+            weights = checked_weights(graph, weights, dtype)
+        outputs = run(graph, arrays, weights, numpy, observe)
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
     def verify(

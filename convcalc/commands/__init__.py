@@ -8,8 +8,8 @@ import os
 import click
 
 ORDER = (
-    "summarize", "formula", "explain", "limits", "fit", "sweep", "reconcile", "verify", "check",
-    "zoo", "layers", "claims", "schema", "completion",
+    "summarize", "formula", "explain", "limits", "fit", "sweep", "reconcile", "verify", "run",
+    "check", "zoo", "layers", "claims", "schema", "completion",
 )  # fmt: skip
 
 
