@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.analysis.receptive_field import Fields, receptive_fields
+from convcalc.analysis.receptive_field import Fields, receptive_fields, seen_by
 from convcalc.arrays import Array
 from convcalc.errors import ConvcalcError
 from convcalc.execution.counting import Counting
 from convcalc.execution.executor import held_bytes, run
 from convcalc.execution.initial import initial_weights
 from convcalc.graph import Graph, Node, Operation
+from convcalc.view import Window
 
 PROBES = 2
 _SCRATCH = 2
@@ -94,6 +95,7 @@ class _Run:
                 f"{len(names):,}",
                 hint="It was made of another spec, or at other values.",
             )
+        self.uneven = _uneven(graph)
         self.done = 0
         self.peak = 0
         self.shapes: dict[Node, list[int]] = {}
@@ -206,29 +208,64 @@ class _Run:
             return
         seen = []
         for axis, tracked in enumerate(fields):
-            size, stride = predicted[axis], _number(row["receptive_stride"][axis])
-            start = -_number(row["receptive_padding"][axis])
-            ends = [False, False]
-            inside = True
-            for place, reached in self.reached:
-                mask = reached[node]
-                if tracked is None:
-                    inside &= bool(mask.any())
-                    ends = [True, True]
-                    continue
-                others = tuple(i for i in range(mask.ndim) if i != tracked.axis - 1)
-                hit = [int(i) for i in self.xp.flatnonzero(mask.any(axis=others))]
-                slack = 0 if tracked.reach is None or tracked.reach.aligned else 1
-                first = math.ceil((place[axis] - start - size + 1 - slack) / stride)
-                last = math.floor((place[axis] - start + slack) / stride)
-                first, last = max(first, 0), min(last, mask.shape[tracked.axis - 1] - 1)
-                inside &= all(first <= i <= last for i in hit)
-                ends[0] |= (first > last and not hit) or (bool(hit) and hit[0] <= first + slack)
-                ends[1] |= (first > last and not hit) or (bool(hit) and hit[-1] >= last - slack)
-            seen.append(inside and all(ends))
-        yield Check(
-            node.path, "receptive_field", predicted, predicted if all(seen) else None, all(seen)
-        )
+            if tracked is None:
+                seen.append(all(bool(reached[node].any()) for _, reached in self.reached))
+            elif node in self.uneven:
+                seen.append(self._inside(node, axis))
+            else:
+                size, stride = predicted[axis], _number(row["receptive_stride"][axis])
+                start = -_number(row["receptive_padding"][axis])
+                seen.append(self._reaches(node, axis, tracked.axis - 1, size, stride, start))
+        ok = all(seen)
+        yield Check(node.path, "receptive_field", predicted, predicted if ok else None, ok)
+
+    def _reaches(self, node: Node, axis: int, own: int, size: int, stride: Any, start: Any) -> bool:
+        """Whether outputs are reached within their fields, and at both ends by some probe."""
+        ends = [False, False]
+        for place, reached in self.reached:
+            mask = reached[node]
+            others = tuple(i for i in range(mask.ndim) if i != own)
+            hit = [int(i) for i in self.xp.flatnonzero(mask.any(axis=others))]
+            first = max(math.ceil((place[axis] - start - size + 1) / stride), 0)
+            last = min(math.floor((place[axis] - start) / stride), mask.shape[own] - 1)
+            if not hit:
+                ends = [ends[0] or first > last, ends[1] or first > last]
+                continue
+            if hit[0] < first or hit[-1] > last:
+                return False
+            ends = [ends[0] or hit[0] == first, ends[1] or hit[-1] == last]
+        return all(ends)
+
+    def _inside(self, node: Node, axis: int) -> bool:
+        """Whether the first and the last output that is reached are said to see the input there.
+
+        After upsampling the fields of neighbours are unevenly placed, so that only units are sure.
+        """
+        source = self.graph.inputs[0]
+        for place, reached in self.reached:
+            places = self.xp.argwhere(reached[node].any(axis=0))
+            for unit in (places[0], places[-1]) if len(places) else ():
+                ranges = seen_by(self.graph, node, tuple(map(int, unit)))[source]
+                first, last = ranges[axis]
+                if not first <= place[axis] <= last:
+                    return False
+        return True
+
+
+def _uneven(graph: Graph) -> set[Node]:
+    """The nodes behind a layer whose outputs are not evenly placed over its input."""
+    found: set[Node] = set()
+    for node in graph.nodes:
+        layer, shapes = node.op.layer, node.op.inputs
+        views = [
+            layer.view(axis, index, *shapes)
+            for index, shape in enumerate(shapes)
+            for axis in range(2, len(shape))
+        ]
+        windows = all(view is None or isinstance(view[1], Window) for view in views)
+        if not windows or any(source in found for source in node.inputs):
+            found.add(node)
+    return found
 
 
 class _Reading(dict[str, Any]):
