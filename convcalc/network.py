@@ -15,7 +15,7 @@ from convcalc.analysis.quantities import TOTALS, quantity, total
 from convcalc.analysis.receptive_field import seen_by
 from convcalc.dim import Size, symbol
 from convcalc.errors import ConvcalcError, ShapeError, UsageError, did_you_mean
-from convcalc.graph import Graph, collector_paused
+from convcalc.graph import Graph, Node, collector_paused
 from convcalc.layer import Requirement, show_shape
 from convcalc.report.report import Report
 from convcalc.spec.build import Bindings, build, build_symbolic
