@@ -9,6 +9,9 @@ import click
 
 from convcalc.commands._options import (
     SPEC,
+    as_json,
+    chosen_format,
+    deliver,
     format_option,
     open_network,
     output_option,
@@ -16,7 +19,7 @@ from convcalc.commands._options import (
     variables_options,
 )
 from convcalc.errors import ConvcalcError, UsageError, shorten
-from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.output import show, terminal_width
 from convcalc.report.verification import rendered, to_dicts
 from convcalc.spec.zoo import zoo_names
 
@@ -59,6 +62,7 @@ def command(
     """
     if everything == bool(specs):
         raise UsageError("verify takes SPECs, or --all for the whole zoo")
+    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
     values = parse_settings(settings, batch)
     saved = None if report is None else _read(report)
     failed = False
@@ -80,11 +84,9 @@ def command(
         else:
             show(rendered(result, terminal_width()))
     if form == "json":
-        texts = [json.dumps(found, indent=1)]
-    if texts and output is not None:
-        save("\n\n".join(texts), output)
+        deliver(as_json([found], several=False), output)
     elif texts:
-        write("\n\n".join(texts))
+        deliver("\n\n".join(texts), output)
     if failed:
         ctx.exit(1)
 
