@@ -63,13 +63,12 @@ class Upsample(Layer, name="upsample"):
     `nearest` repeats elements and computes nothing. `linear`, which over two axes may be called
     `bilinear` and over three `trilinear`, is a weighted mean of 2 neighbours per axis: for d axes
     2^d multiplies and 2^d − 1 adds per output. `cubic`, over two axes `bicubic`, weighs 4 per axis:
-    4^d multiplies and 4^d − 1 adds. The weights are constants of the two sizes, even where `scale`
-    does not give whole ones (PyTorch's recompute_scale_factor). Neighbours outside the input are
-    its border elements. `align_corners` lays the corner elements on each other, not the corners of
-    the image; it costs the same.
+    4^d multiplies and 4^d − 1 adds, with a = −3/4 as PyTorch and ONNX have it. The weights are
+    constants of the two sizes, even where `scale` does not give whole ones (PyTorch's
+    recompute_scale_factor). Neighbours outside the input are its border elements. `align_corners`
+    lays the corner elements on each other, not the corners of the image; it costs the same.
 
-    Source: Keys 1981, "Cubic convolution interpolation for digital image processing", for cubic,
-    with a = −3/4 as PyTorch and ONNX have it.
+    Source: Keys 1981, "Cubic convolution interpolation for digital image processing", for cubic.
     """
 
     scale: Annotated[Any, PerAxis(Decimal(positive=True))] = None
