@@ -160,11 +160,13 @@ class Symbols:
 # -- the three readings -----------------------------------------------------------------------
 
 
-def explore(name: str, check: Callable[[st.DataObject, Layer, tuple[Shape, ...]], None]) -> None:
-    """Check what a layer does in configurations of its case."""
+def explore(
+    name: str, check: Callable[[st.DataObject, Layer, tuple[Shape, ...]], None], share: int = 1
+) -> None:
+    """Check what a layer does in configurations of its case, all or a share of one in so many."""
     case = case_of(name)
 
-    @settings(deadline=None, max_examples=case.examples)
+    @settings(deadline=None, max_examples=max(12, case.examples // share))
     @given(st.data())
     def configured(data: st.DataObject) -> None:
         check(data, *data.draw(case.configurations))
@@ -190,7 +192,7 @@ def test_the_numbers_are_those_of_a_naive_run(name: str) -> None:
         if run.taps is not None:
             assert taps_of(layer.window(*shapes), run.taps) == run.taps
 
-    explore(name, check)
+    explore(name, check, share=2)
 
 
 def taps_of(windows: Any, like: list[list[list[int]]]) -> list[list[list[int]]]:
@@ -218,7 +220,7 @@ def test_symbols_evaluated_are_the_numbers(name: str) -> None:
         if due is not None:
             assert as_numbers(Figures.of(form), symbols.numbers) == Figures.of(due)
 
-    explore(name, check)
+    explore(name, check, share=2)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -239,7 +241,7 @@ def test_arrays_evaluated_are_the_numbers(name: str) -> None:
             if due is not None:
                 assert row_of(evaluated, row) == Figures.of(due)
 
-    explore(name, check)
+    explore(name, check, share=2)
 
 
 def row_of(value: Any, row: int) -> Any:
@@ -328,7 +330,7 @@ def test_what_is_drawn_can_be_written(name: str) -> None:
                 assert kind.read(value) == value
                 schemas[field].validate(as_written(value))
 
-    explore(name, check)
+    explore(name, check, share=2)
 
 
 # -- registration -----------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def accepted(name: str, check: Callable[[st.DataObject, Layer, Shapes], None]) -
         if operation(layer, shapes) is not None:
             check(data, layer, shapes)
 
-    explore(name, run)
+    explore(name, run, share=4)
 
 
 def sample(layer: Layer, shapes: Shapes, dtype: str = "float64") -> tuple[Any, dict[str, Any]]:
