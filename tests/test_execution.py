@@ -445,3 +445,11 @@ def test_run(spec: str, tmp_path: Path) -> None:
     assert "Total" in done.output
     np.save(tmp_path / "x.npy", np.full_like(x, np.nan))
     assert "holds NaN" in str(run("run", spec, *arguments).exception)
+
+
+def test_progress_is_told_layer_by_layer() -> None:
+    net = convcalc.loads(RESIDUAL)
+    told: list[tuple[int, int]] = []
+    net.verify(progress=lambda done, total: told.append((done, total)))
+    layers = len(net.graph.nodes)
+    assert told == [(i + 1, 3 * layers) for i in range(3 * layers)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import chain
 from typing import Any
@@ -15,8 +14,8 @@ import click
 from convcalc.analysis.quantities import TOTALS
 from convcalc.analysis.sweep.plan import MAX_CONFIGURATIONS, Axis, axis, check_count
 from convcalc.analysis.sweep.rows import Rows
-from convcalc.analysis.sweep.run import Progress
 from convcalc.commands._options import SPEC, format_option, open_network, output_option
+from convcalc.commands._progress import progress_bar
 from convcalc.dim import Dim
 from convcalc.errors import ConvcalcError, UsageError, shorten
 from convcalc.report.output import show, terminal_width
@@ -98,7 +97,7 @@ def command(
     gc.enable()  # a network for each structure is a lot of garbage
     net = open_network(spec, {})
     misfits: list[str] = []
-    with progress_bar() as progress:
+    with progress_bar("configurations") as progress:
         rows = net.sweep_rows(
             axes, of=of, where=where, pareto=pareto, top=top, by=by, progress=progress,
             scheduler=scheduler, limit=limit, misfits=misfits,
@@ -260,32 +259,3 @@ def _number(text: str) -> Any:
         return None
     is_number = isinstance(value, (int, Fraction)) and not isinstance(value, bool)
     return value if is_number else None
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress | None]:
-    """A bar on standard error where that is a terminal, from the second second on."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield None
-        return
-    import time
-
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} configurations"),
-        BarColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-    )  # fmt: skip
-    task = bar.add_task("sweep")
-    started = time.monotonic()
-
-    def progress(done: int, total: int) -> None:
-        if time.monotonic() - started > 1:
-            bar.start()
-        bar.update(task, completed=done, total=total)
-
-    try:
-        yield progress
-    finally:
-        bar.stop()

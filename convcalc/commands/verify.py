@@ -18,6 +18,7 @@ from convcalc.commands._options import (
     parse_settings,
     variables_options,
 )
+from convcalc.commands._progress import progress_bar
 from convcalc.errors import ConvcalcError, UsageError, shorten
 from convcalc.report.output import show, terminal_width
 from convcalc.report.verification import rendered, to_dicts
@@ -70,7 +71,8 @@ def command(
     found: list[dict[str, Any]] = []
     for spec in specs or tuple(zoo_names()):
         net = open_network(spec, values)
-        result = net.verify(seed=seed, report=saved)
+        with progress_bar("layers run") as progress:
+            result = net.verify(seed=seed, report=saved, progress=progress)
         if layer is not None:
             chosen = {node.path for node in net.graph.find(layer)}
             result = result._replace(checks=tuple(c for c in result.checks if c.layer in chosen))
