@@ -290,6 +290,7 @@ class Network:
         symbols: str | Iterable[str] | None = None,
         *,
         layer: str | None = None,
+        dtype: str = "float32",
         overrides: Mapping[str, Any] | None = None,
     ) -> Formula:
         """The closed form of a total, exact for every input that the network accepts.
@@ -300,21 +301,25 @@ class Network:
         Args:
             of: what is counted: params, buffers, macs, macs_nonpad, flops, multiplies, adds,
                 compares, divides, exps, param_bytes, activation_bytes or peak_activation_bytes
-                (float32; `peak_bytes` for short).
+                (`peak_bytes` for short).
             symbols: the names to leave free; by default N and the names in the spec's `input:`.
                 All other variables keep their values; those without one stay free. A variable
                 that is never a size itself, but rounded to one, may be a fraction.
             layer: the path of a layer or a module, to count that alone.
+            dtype: what bytes are counted for.
             overrides: values of variables other than those of this network.
 
         Raises:
             UsageError: no such quantity, no such variable, or no such layer.
             ConvcalcError: the network's structure depends on a symbol.
         """
+        if dtype not in BYTES:
+            raise _unknown_dtype(dtype)
         of = quantity(of)
 
         def sizes(graph: Graph) -> list[Size]:
-            return [total(of, graph, nodes=None if layer is None else graph.find(layer))]
+            nodes = None if layer is None else graph.find(layer)
+            return [total(of, graph, dtype, nodes)]
 
         return Formula(self._forms(sizes, symbols, overrides))
 
@@ -351,6 +356,7 @@ class Network:
         progress: Progress | None = None,
         scheduler: str | None = None,
         limit: int = 1_000_000_000,
+        dtype: str = "float32",
     ) -> Sweep:
         """Totals at all combinations of some values of variables, exact, where the network fits.
 
@@ -372,6 +378,7 @@ class Network:
             progress: called with the configurations that are done, and with their number.
             scheduler: the address of a Dask scheduler on which to run.
             limit: the largest number of configurations.
+            dtype: what bytes are counted for.
 
         Raises:
             UsageError: no such name, no values, or too many configurations.
@@ -383,7 +390,7 @@ class Network:
         rows = self.sweep_rows(
             [axis(names, column) for names, column in values.items()],
             of=of, where=where, pareto=pareto, top=top, by=by, progress=progress,
-            scheduler=scheduler, limit=limit, misfits=misfits,
+            scheduler=scheduler, limit=limit, dtype=dtype, misfits=misfits,
         )  # fmt: skip
         return collected(rows, misfits)
 
@@ -399,16 +406,19 @@ class Network:
         progress: Progress | None = None,
         scheduler: str | None = None,
         limit: int = 1_000_000_000,
+        dtype: str = "float32",
         misfits: list[str] | None = None,
     ) -> Iterator[Rows]:
         """The rows of a sweep as they are found; see `sweep`."""
         from convcalc.analysis.sweep.run import sweep
 
+        if dtype not in BYTES:
+            raise _unknown_dtype(dtype)
         selection = self._selection(axes, of, where, _names(pareto), top, by)
 
         def build(names: Sequence[str], fixed: Mapping[str, Any]) -> Forms:
             def sizes(graph: Graph) -> list[Size]:
-                return [total(quantity, graph) for quantity in selection.quantities]
+                return [total(quantity, graph, dtype) for quantity in selection.quantities]
 
             return self._forms(sizes, names, {**self._overrides, **fixed})
 

@@ -478,3 +478,18 @@ def test_files_by_their_suffixes(tmp_path: Path) -> None:
         assert target.read_text(encoding="utf-8").startswith(start)
     with pytest.raises(UsageError, match=r"no form of this output is a \.csv file"):
         run("vgg16", "-o", str(tmp_path / "macs.csv"))
+
+
+def test_bytes_of_another_type() -> None:
+    net = convcalc.load("vgg16")
+    for dtype, size in {"float16": 2, "float64": 8}.items():
+        halves = net.formula("activation_bytes", dtype=dtype)
+        assert halves == net.formula("activation_bytes") * size / 4
+        found = net.sweep({"H": [64, 96]}, of="activation_bytes", dtype=dtype)
+        assert found["activation_bytes"].tolist() == [
+            net.summarize(H=h, dtype=dtype).totals.activation_bytes for h in (64, 96)
+        ]
+    assert "= 276,715,088\n" in run("vgg16", "--of", "param_bytes", "--dtype", "float16")
+    for call in (net.formula, lambda **given: net.sweep({"H": [64]}, **given)):
+        with pytest.raises(UsageError, match="unknown dtype 'float8'"):
+            call(dtype="float8")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convcalc.analysis.memory import BYTES
 from convcalc.errors import SpecError, UsageError, shorten
 from convcalc.network import Network
 from convcalc.report.output import save, write
@@ -57,6 +58,14 @@ def format_option(*formats: str) -> Callable[[F], F]:
         "--format", "form", type=click.Choice(formats), default=None, metavar="|".join(formats),
         help=f"The form of the output (default: {formats[0]}, or the suffix of -o).",
     )  # fmt: skip
+
+
+def dtype_option(command: F) -> F:
+    """--dtype."""
+    return click.option(
+        "--dtype", type=click.Choice(tuple(BYTES)), default="float32", metavar="|".join(BYTES),
+        help="What the bytes are counted for (default: float32).",
+    )(command)  # fmt: skip
 
 
 def output_option(command: F) -> F:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from convcalc.analysis.derivation import EXPLAINED
-from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
     SPEC,
     chosen_format,
+    dtype_option,
     format_option,
     open_network,
     output_option,
@@ -49,10 +49,7 @@ _SUFFIXES = {
     "--all", "everything", is_flag=True,
     help="With --steps: show every layer: no folding into ×n.",
 )  # fmt: skip
-@click.option(
-    "--dtype", type=click.Choice(tuple(BYTES)), default="float32", metavar="|".join(BYTES),
-    help="What the bytes are counted for (default: float32).",
-)  # fmt: skip
+@dtype_option
 @variables_options
 @format_option("text", "markdown", "latex", "notebook", "json")
 @output_option

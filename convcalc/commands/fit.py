@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
     SPEC,
     as_json,
     chosen_format,
     deliver,
+    dtype_option,
     format_option,
     open_network,
     output_option,
@@ -36,10 +36,7 @@ from convcalc.report.output import show, terminal_width
     "--step", metavar="STEP",
     help="Look at the multiples of a step, for a variable that takes fractions: --step 0.05.",
 )  # fmt: skip
-@click.option(
-    "--dtype", type=click.Choice(tuple(BYTES)), default="float32", metavar="|".join(BYTES),
-    help="What bytes are counted for (default: float32).",
-)  # fmt: skip
+@dtype_option
 @format_option("text", "json")
 @output_option
 @click.pass_context

@@ -9,6 +9,7 @@ from convcalc.commands._options import (
     as_json,
     chosen_format,
     deliver,
+    dtype_option,
     format_option,
     open_network,
     output_option,
@@ -36,6 +37,7 @@ _SUFFIXES = {".txt": "text", ".tex": "latex", ".py": "python", ".json": "json"}
 )  # fmt: skip
 @click.option("--layer", metavar="PATH", help="Count one layer, or the layers of one module.")
 @variables_options
+@dtype_option
 @format_option("text", "latex", "python", "json")
 @output_option
 def command(
@@ -45,6 +47,7 @@ def command(
     layer: str | None,
     settings: tuple[str, ...],
     batch: str | None,
+    dtype: str,
     form: str | None,
     output: str | None,
 ) -> None:
@@ -74,7 +77,7 @@ def command(
             if name.startswith("output:"):
                 formulas = net.output_formula(name.removeprefix("output:"), symbols)
             else:
-                formulas = (net.formula(name, symbols, layer=layer),)
+                formulas = (net.formula(name, symbols, layer=layer, dtype=dtype),)
             defaults = {"N": net.batch, **net.variables}
             of_layer = layer is not None and not name.startswith("output:")
             title = f"{net.title}, {layer}" if of_layer else net.title

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from convcalc.analysis.closed_form import Forms, Formula
-from convcalc.analysis.memory import BYTES
 from convcalc.commands._options import (
     as_json,
     chosen_format,
     deliver,
+    dtype_option,
     format_option,
     open_network,
     output_option,
@@ -35,10 +35,7 @@ from convcalc.report.terminal import COLUMNS, DEFAULT_COLUMNS, Rendered, parse_c
     "--depth", type=click.IntRange(min=1), metavar="N",
     help="Show N levels of the module tree.",
 )  # fmt: skip
-@click.option(
-    "--dtype", type=click.Choice(tuple(BYTES)), default="float32", metavar="|".join(BYTES),
-    help="What the bytes are counted for (default: float32).",
-)  # fmt: skip
+@dtype_option
 @click.option("--all", "everything", is_flag=True, help="Show every layer: no folding into ×n.")
 @click.option(
     "--columns", metavar="NAMES", default=",".join(DEFAULT_COLUMNS), show_default=True,

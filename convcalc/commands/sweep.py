@@ -14,7 +14,13 @@ import click
 from convcalc.analysis.quantities import TOTALS
 from convcalc.analysis.sweep.plan import MAX_CONFIGURATIONS, Axis, axis, check_count
 from convcalc.analysis.sweep.rows import Rows
-from convcalc.commands._options import SPEC, format_option, open_network, output_option
+from convcalc.commands._options import (
+    SPEC,
+    dtype_option,
+    format_option,
+    open_network,
+    output_option,
+)
 from convcalc.commands._progress import progress_bar
 from convcalc.dim import Dim
 from convcalc.errors import ConvcalcError, UsageError, shorten
@@ -57,6 +63,7 @@ _MAX_LISTED = 1_000_000
     "--limit", type=click.IntRange(min=1), default=MAX_CONFIGURATIONS, metavar="N",
     help=f"The largest number of configurations (default: {MAX_CONFIGURATIONS:,}).",
 )  # fmt: skip
+@dtype_option
 @format_option("text", "csv", "json")
 @output_option
 def command(
@@ -70,6 +77,7 @@ def command(
     scheduler: str | None,
     limit: int,
     batch: str | None,
+    dtype: str,
     form: str | None,
     output: str | None,
 ) -> None:
@@ -100,7 +108,7 @@ def command(
     with progress_bar("configurations") as progress:
         rows = net.sweep_rows(
             axes, of=of, where=where, pareto=pareto, top=top, by=by, progress=progress,
-            scheduler=scheduler, limit=limit, misfits=misfits,
+            scheduler=scheduler, limit=limit, dtype=dtype, misfits=misfits,
         )  # fmt: skip
         if output is not None:
             with writer(output) as file:
