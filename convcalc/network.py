@@ -101,9 +101,7 @@ class Network:
 
     def _left_free(self, names: Iterable[str]) -> Graph:
         """The network with some variables symbolic."""
-        for name in names:
-            if name not in ("N", *self.spec.variables):
-                raise _unknown_symbol(name, self.spec)
+        _check_variables(names, self.spec)
         with self._building(self._overrides):
             return build_symbolic(self.spec, self._overrides, names)
 
@@ -207,13 +205,10 @@ class Network:
             UsageError: a name is no variable of the spec, or the dtype is unknown.
             ConvcalcError: the network does not fit together at these values.
         """
-        if dtype not in BYTES:
-            raise _unknown_dtype(dtype)
+        _check_dtype(dtype)
         overrides = {**self._overrides, **variables}
         names = _names(symbolic)
-        for name in names:
-            if name not in ("N", *self.spec.variables):
-                raise _unknown_symbol(name, self.spec)
+        _check_variables(names, self.spec)
         if names:
             with collector_paused():
                 graph = build_symbolic(self.spec, overrides, names)
@@ -313,8 +308,7 @@ class Network:
             UsageError: no such quantity, no such variable, or no such layer.
             ConvcalcError: the network's structure depends on a symbol.
         """
-        if dtype not in BYTES:
-            raise _unknown_dtype(dtype)
+        _check_dtype(dtype)
         of = quantity(of)
 
         def sizes(graph: Graph) -> list[Size]:
@@ -412,8 +406,7 @@ class Network:
         """The rows of a sweep as they are found; see `sweep`."""
         from convcalc.analysis.sweep.run import sweep
 
-        if dtype not in BYTES:
-            raise _unknown_dtype(dtype)
+        _check_dtype(dtype)
         selection = self._selection(axes, of, where, _names(pareto), top, by)
 
         def build(names: Sequence[str], fixed: Mapping[str, Any]) -> Forms:
@@ -443,8 +436,7 @@ class Network:
         for name in variables:
             if variables.count(name) > 1:
                 raise UsageError(f"{name} is given values twice")
-            if name not in ("N", *self.spec.variables):
-                raise _unknown_symbol(name, self.spec)
+        _check_variables(variables, self.spec)
         for a in axes:
             for name in a.reads() & {"N", *self.spec.variables}:
                 raise UsageError(
@@ -489,9 +481,7 @@ class Network:
         values = dict(self._overrides if overrides is None else overrides)
         free = self._input_names(values) if symbols is None else _names(symbols)
         free = _names([*free, *self._unknown(values)])
-        for name in free:
-            if name not in ("N", *self.spec.variables):
-                raise _unknown_symbol(name, self.spec)
+        _check_variables(free, self.spec)
 
         def made(decisions: Decisions, multipliers: Collection[str] | None = None) -> Forms:
             with collector_paused():
@@ -591,9 +581,12 @@ class Network:
         from convcalc.execution.verify import checked_memory, verify
 
         graph = self._concrete("verify")
-        predicted = self.summarize().to_dict() if report is None else report
-        skipped = checked_memory(self.name, graph, self.summarize().totals)
-        return skipped or verify(self.name, graph, predicted, seed=seed, progress=progress)
+        own = self.summarize()
+        skipped = checked_memory(self.name, graph, own.totals)
+        if skipped is not None:
+            return skipped
+        predicted = own.to_dict() if report is None else report
+        return verify(self.name, graph, predicted, seed=seed, progress=progress)
 
     def _concrete(self, what: str) -> Graph:
         """The network, which must have numbers for all sizes."""
@@ -639,8 +632,7 @@ class Network:
         from convcalc.analysis.fit import fit
         from convcalc.report.fits import FitReport
 
-        if dtype not in BYTES:
-            raise _unknown_dtype(dtype)
+        _check_dtype(dtype)
         names = _names(vary)
         texts = [keep] if isinstance(keep, str) else list(keep)
         known = ["N", *self.spec.variables]
@@ -709,14 +701,17 @@ def _names(names: str | Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _unknown_dtype(dtype: str) -> UsageError:
-    hint = did_you_mean(dtype, BYTES) or f"There are {', '.join(BYTES)}."
-    return UsageError(f"unknown dtype '{dtype}'", hint=hint)
+def _check_dtype(dtype: str) -> None:
+    if dtype not in BYTES:
+        hint = did_you_mean(dtype, BYTES) or f"There are {', '.join(BYTES)}."
+        raise UsageError(f"unknown dtype '{dtype}'", hint=hint)
 
 
-def _unknown_symbol(name: str, spec: Spec) -> UsageError:
+def _check_variables(names: Iterable[str], spec: Spec) -> None:
     known = ["N", *spec.variables]
-    return UsageError(
-        f"'{name}' is no variable of this spec",
-        hint=did_you_mean(name, known) or f"It has {', '.join(known)}.",
-    )
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"'{name}' is no variable of this spec",
+                hint=did_you_mean(name, known) or f"It has {', '.join(known)}.",
+            )

@@ -11,6 +11,7 @@ from convcalc.commands._options import SPEC, open_network, parse_settings, varia
 from convcalc.errors import ConvcalcError, UsageError, shorten
 from convcalc.execution.executor import weight_shapes
 from convcalc.execution.files import checked, read_array, stored_weights
+from convcalc.execution.initial import random_inputs
 from convcalc.layer import show_shape
 from convcalc.network import Network
 from convcalc.report.output import replacing, show, terminal_width, write
@@ -89,11 +90,7 @@ def _input(net: Network, source: str | None, seed: int) -> Any:
 
     due: Any = net.graph.inputs[0].shape
     if source is None:
-        rng = numpy.random.Generator(numpy.random.PCG64(seed))
-        return {
-            node.path: (2 * rng.random(node.shape) - 1).astype("float32")  # type: ignore[arg-type]
-            for node in net.graph.inputs
-        }
+        return random_inputs(net.graph, seed)
     if os.path.splitext(source)[1].lower() != ".npy":
         raise UsageError(f"--input {shorten(source, 200)}: an input is read from .npy")
     if len(net.graph.inputs) > 1:

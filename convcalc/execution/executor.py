@@ -9,11 +9,11 @@ activations predicts, and can be observed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from convcalc.arrays import Array
-from convcalc.errors import ConvcalcError
+from convcalc.errors import ConvcalcError, shorten
 from convcalc.graph import Graph, Node
 
 Weights = Mapping[str, Array]
@@ -46,14 +46,14 @@ def run(
     readers.update(graph.outputs)
     alive: dict[Node, Array] = {}
     for node in graph.inputs:
-        alive[node] = _input(node, inputs, xp)
+        alive[node] = _input(node, inputs)
     for node in graph.nodes:
         sources = tuple(alive[source] for source in node.inputs)
         own = own_weights(node, weights)
         output = node.op.layer.forward(xp, sources, own)
         for source in node.inputs:
             readers[source] -= 1
-        alive[node] = _stored(node, sources, output, alive, readers, xp)
+        alive[node] = _stored(node, sources, output, alive, readers)
         if observe is not None:
             observe(node, sources, alive[node], held_bytes(alive.values()))
         for source in dict.fromkeys(node.inputs):
@@ -88,18 +88,31 @@ def checked_weights(graph: Graph, weights: Weights, dtype: str) -> dict[str, Arr
     import numpy
 
     due = weight_shapes(graph)
-    wrong = [f"{path} is missing" for path in due if path not in weights]
-    wrong += [f"{path} is of no layer" for path in weights if path not in due]
-    for path in due.keys() & weights.keys():
-        shape = tuple(weights[path].shape)
-        if shape != tuple(due[path]):
-            wrong.append(f"{path} is {list(shape)}, not {list(due[path])}")
-        elif numpy.isnan(weights[path]).any():
-            wrong.append(f"{path} holds NaN")
+    given = {path: tuple(array.shape) for path, array in weights.items()}
+    fitting = [path for path in due if given.get(path) == tuple(due[path])]
+    wrong = [f"{path} holds NaN" for path in fitting if numpy.isnan(weights[path]).any()]
+    check_shapes(given, due, wrong)
+    return {path: numpy.asarray(weights[path]).astype(dtype) for path in due}
+
+
+def check_shapes(
+    given: Mapping[str, tuple[int, ...]],
+    due: Mapping[str, tuple[int, ...]],
+    wrong: Iterable[str] = (),
+) -> None:
+    """Raise unless the weights given are those due; `wrong` is what else is wrong with them.
+
+    Raises:
+        ConvcalcError: with all that are missing, of another shape or unknown.
+    """
+    wrong = [*wrong, *(f"{path} is missing" for path in due if path not in given)]
+    wrong += [f"{shorten(path)} is of no layer" for path in given if path not in due]
+    for path in due.keys() & given.keys():
+        if given[path] != tuple(due[path]):
+            wrong.append(f"{path} is {list(given[path])}, not {list(due[path])}")
     if wrong:
         more = f"; and {len(wrong) - 10:,} more" if len(wrong) > 10 else ""
         raise ConvcalcError(f"the weights do not fit: {'; '.join(sorted(wrong)[:10])}{more}")
-    return {path: numpy.asarray(weights[path]).astype(dtype) for path in due}
 
 
 def storage(array: Array) -> Array:
@@ -118,7 +131,7 @@ def held_bytes(arrays: Any) -> int:
     return sum(largest.values())
 
 
-def _input(node: Node, inputs: Mapping[str, Array], xp: Any) -> Array:
+def _input(node: Node, inputs: Mapping[str, Array]) -> Array:
     if node.path not in inputs:
         raise ConvcalcError(f"no array for the input '{node.path}'")
     array = inputs[node.path]
@@ -137,7 +150,6 @@ def _stored(
     output: Array,
     alive: Mapping[Node, Array],
     readers: Mapping[Node, int],
-    xp: Any,
 ) -> Array:
     """The output where it is to be kept: over a dead input, in its input, or on its own."""
     layer = node.op.layer

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.errors import ConvcalcError, UsageError, shorten
+from convcalc.execution.executor import check_shapes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,15 +66,7 @@ def checked(weights: Mapping[str, Stored], due: Mapping[str, tuple[int, ...]]) -
     Raises:
         ConvcalcError: with all that are missing, of another shape or unknown.
     """
-    wrong = [f"{path} is missing" for path in due if path not in weights]
-    wrong += [f"{shorten(path)} is of no layer" for path in weights if path not in due]
-    for path in due.keys() & weights.keys():
-        shape = weights[path].shape
-        if shape != tuple(due[path]):
-            wrong.append(f"{path} is {list(shape)}, not {list(due[path])}")
-    if wrong:
-        more = f"; and {len(wrong) - 10:,} more" if len(wrong) > 10 else ""
-        raise ConvcalcError(f"the weights do not fit: {'; '.join(sorted(wrong)[:10])}{more}")
+    check_shapes({path: stored.shape for path, stored in weights.items()}, due)
     return {path: weights[path].read() for path in due}
 
 

@@ -48,6 +48,17 @@ def initial_weights(graph: Graph, seed: int = 0, dtype: str = "float32") -> dict
     return found
 
 
+def random_inputs(graph: Graph, seed: int = 0) -> dict[str, NDArray[Any]]:
+    """Numbers between −1 and 1 for every input of a network, in float32, by its path."""
+    import numpy
+
+    rng = numpy.random.Generator(numpy.random.PCG64(seed))
+    return {
+        node.path: (2 * rng.random(node.shape) - 1).astype("float32")  # type: ignore[arg-type]
+        for node in graph.inputs
+    }
+
+
 def _constant(node: Node, name: str) -> float:
     if node.kind == "prelu":
         return 0.25  # He, Zhang, Ren, Sun 2015, section 2.1

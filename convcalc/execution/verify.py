@@ -17,7 +17,7 @@ from convcalc.arrays import Array
 from convcalc.errors import ConvcalcError
 from convcalc.execution.counting import Counting
 from convcalc.execution.executor import held_bytes, run
-from convcalc.execution.initial import initial_weights
+from convcalc.execution.initial import initial_weights, random_inputs
 from convcalc.graph import Graph, Node, Operation
 from convcalc.view import Window
 
@@ -130,13 +130,8 @@ class _Run:
         yield _check("", "peak_activation_bytes", self.totals["peak_activation_bytes"], self.peak)
 
     def _inputs(self) -> dict[str, Array]:
-        import numpy
-
-        rng = numpy.random.Generator(numpy.random.PCG64(self.seed))
-        return {
-            node.path: self.xp.asarray((2 * rng.random(node.shape) - 1).astype("float32"))  # type: ignore[arg-type]
-            for node in self.graph.inputs
-        }
+        inputs = random_inputs(self.graph, self.seed)
+        return {path: self.xp.asarray(array) for path, array in inputs.items()}
 
     def _run_plainly(self, weights: Mapping[str, Array]) -> None:
         counting = Counting(self.xp)
