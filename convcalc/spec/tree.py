@@ -20,6 +20,7 @@ from convcalc.errors import SpecError, shorten
 MAX_BYTES = 10_000_000
 MAX_DEPTH = 100
 MAX_VALUES = 1_000_000
+_SHORT = 100_000
 """Of a text, its aliases written out; a spec made in Python may hold twice as many."""
 MAX_DIGITS = 1_000
 LARGEST = 10**MAX_DIGITS - 1
@@ -153,6 +154,8 @@ def parse_yaml(text: str, source: str) -> Tree:
         mark = error.problem_mark or error.context_mark
         where = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
         problem = str(error.problem or error.context or "unreadable")
+        if mark and "nesting depth" in problem:
+            raise _too_deep(text, source, where, mark.index) from None
         raise _explained(problem, text, where) from None
     except yaml.YAMLError as error:
         raise fail(f"no YAML: {shorten(str(error))}", Place(source, 1, 1)) from None
@@ -161,6 +164,24 @@ def parse_yaml(text: str, source: str) -> Tree:
 def _place_in(text: str, position: int, source: str) -> Place:
     start = text.rfind("\n", 0, position) + 1
     return Place(source, text.count("\n", 0, start) + 1, position - start + 1)
+
+
+def _too_deep(text: str, source: str, where: Place, end: int) -> SpecError:
+    """The error for more levels than libyaml's scanner takes, which is far behind our own limit.
+
+    PyYAML's own scanner has no limit, so that its events come to the place where ours is passed;
+    it is slow, and a long text ends at the place that libyaml names.
+    """
+    import yaml
+
+    if end < _SHORT:
+        try:
+            _Composer(yaml.parse(text[:end], Loader=yaml.BaseLoader), source).document()
+        except SpecError as error:
+            return error
+        except yaml.YAMLError:
+            pass
+    return fail(f"nested more than {MAX_DEPTH} levels deep", where)
 
 
 def _explained(problem: str, text: str, where: Place) -> SpecError:
