@@ -26,8 +26,8 @@ class Operation:
     """
 
     __slots__ = (
-        "_buffers", "_cost", "_macs_nonpad", "_params", "inputs", "layer", "output_shape",
-        "undecided",
+        "_biases", "_buffers", "_cost", "_macs_nonpad", "_params", "inputs", "layer",
+        "output_shape", "undecided",
     )  # fmt: skip
 
     def __init__(self, layer: Layer, inputs: tuple[Shape, ...]) -> None:
@@ -45,6 +45,7 @@ class Operation:
         self._cost: Cost | None = None
         self._macs_nonpad: Size | None = None
         self._params: Size | None = None
+        self._biases: Size | None = None
         self._buffers: Size | None = None
 
     @property
@@ -69,6 +70,13 @@ class Operation:
         return self._params  # type: ignore[return-value]
 
     @property
+    def biases(self) -> Size:
+        """How many of the params are biases, the shifts of norms among them."""
+        if self._biases is None:
+            self._count_weights()
+        return self._biases  # type: ignore[return-value]
+
+    @property
     def buffers(self) -> Size:
         """The number of scalars that are kept but not learnt, as running statistics."""
         if self._buffers is None:
@@ -77,13 +85,17 @@ class Operation:
 
     def _count_weights(self) -> None:
         params: Any = 0
+        biases: Any = 0
         buffers: Any = 0
-        for weight in self.layer.weights(*self.inputs).values():
-            if weight.trainable:
-                params = params + arith.product(weight.shape)
-            else:
-                buffers = buffers + arith.product(weight.shape)
-        self._params, self._buffers = params, buffers
+        for name, weight in self.layer.weights(*self.inputs).items():
+            size = arith.product(weight.shape)
+            if not weight.trainable:
+                buffers = buffers + size
+                continue
+            params = params + size
+            if name == "bias":
+                biases = biases + size
+        self._params, self._biases, self._buffers = params, biases, buffers
 
 
 class Node:

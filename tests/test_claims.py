@@ -23,9 +23,8 @@ from convcalc import arith
 from convcalc import claims as module
 from convcalc.claims import Claim, claims, printed_numbers, verdict
 from convcalc.commands import cli
-from convcalc.commands.claims import cells
+from convcalc.commands.claims import page
 from convcalc.errors import ConvcalcError, SpecError
-from convcalc.report.terminal import listing
 from convcalc.spec.zoo import zoo_folder
 
 LECTURES = Path(zoo_folder()) / "lectures"
@@ -390,8 +389,7 @@ def test_command_text_marks_slips() -> None:
 
 
 def test_a_line_fits_a_terminal() -> None:
-    titles = ("Id", "Verdict", "Claimed", "Recomputed", "Claim")
-    table = listing(titles, cells(list(CLAIMS.values())), 120, right=(2, 3)).plain()
+    table = page(list(CLAIMS.values())).rendered(120).plain()
     assert max(map(len, table)) <= 120
 
 

@@ -26,7 +26,7 @@ from convcalc.dim import Dim
 from convcalc.errors import UsageError
 from convcalc.layers import layer_class, layer_names
 from convcalc.network import Network
-from convcalc.report.bridge import bridges_to_dict, equation, render_bridges
+from convcalc.report.bridge import Reconciliation, bridges_to_dict, equation
 from convcalc.report.report import Report
 from convcalc.spec.zoo import read_text, zoo_file, zoo_names
 from tests.test_cli import Result, Run, run
@@ -184,7 +184,9 @@ def test_what_no_source_tells_is_no_zero() -> None:
     assert bridge.is_lower_bound
     assert bridge.total == 4 * 4 * 36 + 4 * 36
     assert equation(bridge).endswith("= 720 ≤ what netscope would print")
-    shown = "\n".join(render_bridges(convcalc.loads(text).summarize(), [bridge]).plain())
+    shown = "\n".join(
+        Reconciliation(convcalc.loads(text).summarize(), [bridge]).rendered(None).plain()
+    )
     assert "netscope  ≥ 720 operations" in shown
     assert "A lower bound: no source says how it counts gelu, mish." in shown
     planes = convcalc.loads("{input: [4, 6, 6], layers: [layer_norm: {axes: [1, 2]}]}").summarize()
@@ -440,7 +442,8 @@ def test_symbols_do_not_stop_it(run: Run) -> None:
 def test_it_fits_the_terminal(name: str, width: int) -> None:
     report = loaded(name).summarize(N=8)
     bridges = [report.convention(each) for each in convention_names()]
-    wide, narrow = (render_bridges(report, bridges, each).plain() for each in (None, width))
+    page = Reconciliation(report, bridges)
+    wide, narrow = (page.rendered(each).plain() for each in (None, width))
     assert max(map(len, narrow)) <= width
     # the same words, with the breaks between terms
     assert " ".join(" ".join(narrow).split()) == " ".join(" ".join(wide).split())

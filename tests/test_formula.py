@@ -472,12 +472,15 @@ def test_files_by_their_suffixes(tmp_path: Path) -> None:
         ".py": "def macs",
         ".json": "{",
         ".txt": "VGG",
+        ".md": "| Network",
+        ".csv": "network,of,formula",
+        ".html": "<!DOCTYPE html>",
     }.items():
         target = tmp_path / f"macs{suffix}"
         run("vgg16", "-o", str(target))
         assert target.read_text(encoding="utf-8").startswith(start)
-    with pytest.raises(UsageError, match=r"no form of this output is a \.csv file"):
-        run("vgg16", "-o", str(tmp_path / "macs.csv"))
+    with pytest.raises(UsageError, match=r"no form of this output is a \.ipynb file"):
+        run("vgg16", "-o", str(tmp_path / "macs.ipynb"))
 
 
 def test_bytes_of_another_type() -> None:

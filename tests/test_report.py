@@ -15,7 +15,9 @@ from convcalc.analysis.quantities import QUANTITIES, TOTALS, Totals
 from convcalc.dim import Dim
 from convcalc.errors import UsageError
 from convcalc.report import tree
-from convcalc.report.terminal import COLUMNS, bar, render, shape
+from convcalc.report.columns import COLUMNS
+from convcalc.report.formats.text import bar, shape
+from convcalc.report.table import Share
 from convcalc.spec.zoo import zoo_names
 
 ZOO = zoo_names()
@@ -162,16 +164,16 @@ def test_branches_and_sharing_do_not_fold() -> None:
 
 def test_columns() -> None:
     report = convcalc.load("lenet5").summarize()
-    for name, column in COLUMNS.items():
-        assert column.title in report.text(columns=[name])
+    for name, figure in COLUMNS.items():
+        assert figure.column.title in report.text(columns=[name])
     with pytest.raises(UsageError, match=r"unknown column 'macss'\. Did you mean 'macs'\?"):
         report.text(columns="params,macss")
 
 
 def test_cells() -> None:
-    assert bar(1, 3) == " 33.3 ██"
-    assert bar(3, 3) == "100.0 ██████"
-    assert bar(0, 3) == bar(1, 0) == ""
+    assert bar(Share(1, 3)) == " 33.3 ██"
+    assert bar(Share(3, 3)) == "100.0 ██████"
+    assert bar(Share(0, 3)) == bar(Share(1, 0)) == ""
     net = convcalc.loads(
         "{input: [3, H, W], layers: [conv: {out_channels: 4, kernel: 3, stride: 2}]}"
     )
@@ -190,9 +192,9 @@ def numbers(rows: list[str]) -> list[list[str]]:
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
 def test_width_is_kept_and_numbers_are_never_cut(width: int) -> None:
     report = convcalc.load("resnet50").summarize()
-    rows = render(report, width=width, depth=3).plain()
+    rows = report.rendered(width, depth=3).plain()
     assert any("4,089,184,256" in row for row in rows)
-    assert numbers(rows) == numbers(render(report, depth=3).plain())
+    assert numbers(rows) == numbers(report.rendered(None, depth=3).plain())
     if width >= 80:
         assert max(map(len, rows)) <= width
 
@@ -200,11 +202,11 @@ def test_width_is_kept_and_numbers_are_never_cut(width: int) -> None:
 def test_faces() -> None:
     report = convcalc.load("lenet5").summarize()
     assert str(report) == report.text() == repr(report)
-    assert report._repr_html_().startswith("<pre>")
+    assert report._repr_html_() == report.to_html(fragment=True)
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(report)
     printed = [line.rstrip() for line in console.export_text().splitlines()]
-    assert printed == render(report, width=100).plain()
+    assert printed == report.rendered(100).plain()
 
 
 def test_html_is_escaped() -> None:

@@ -621,8 +621,8 @@ def test_what_is_left_out_is_told(command: Any) -> None:
         (["--set", "H=1:5000", "--limit", "4999"], "5,000 configurations (5,000 of H); 4,999 are the limit"),  # noqa: E501
         (["--set", "H=1,2:9999999"], "--set H=1,2:9999999: 9,999,999 values; 1,000,000 are the limit for fractions and lists. One range of whole numbers may have more."),  # noqa: E501
         (["--set", "H=0:1:1/10000000"], "10,000,001 values; 1,000,000 are the limit"),
-        (["--set", "H=5", "-o", "a.xls"], "-o a.xls: rows are written to .csv, .npz, .parquet. The suffix says which."),  # noqa: E501
-        (["--set", "H=5", "-o", ""], "rows are written to .csv, .npz, .parquet"),
+        (["--set", "H=5", "-o", "a.xls"], "-o a.xls: rows are written to .csv, .json, .npz, .parquet, .txt, .md, .tex, .html. The suffix says which."),  # noqa: E501
+        (["--set", "H=5", "-o", ""], "rows are written to .csv, .json, .npz, .parquet, .txt, .md, .tex, .html"),  # noqa: E501
         (["--set", "H=5", "-o", "a.csv", "--format", "csv"], "--format is for the terminal; the suffix of -o says what is written"),  # noqa: E501
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from convcalc import arith
 from convcalc.analysis.memory import BYTES, activation_values, peak
 from convcalc.dim import Size
 from convcalc.errors import UndecidableError, UsageError, did_you_mean, shorten
@@ -51,6 +52,17 @@ QUANTITIES: dict[str, Quantity] = {
         lambda op: op.cost.exps, False, "exp, log, tanh, erf, powers and roots of all layers"
     ),
 }
+
+COLUMNS: dict[str, Quantity] = {
+    **QUANTITIES,
+    "params_no_bias": Quantity(lambda op: op.params - op.biases, True, "params without biases"),
+    "values": Quantity(
+        lambda op: 0 if op.layer.shares_storage else arith.product(op.output_shape),
+        False,
+        "values of the outputs that have storage of their own",
+    ),
+}
+"""What a table may count for every layer: the quantities, and others for its columns alone."""
 
 MEMORY = ("param_bytes", "activation_bytes", "peak_activation_bytes")
 """Totals in bytes; they depend on the dtype."""
@@ -119,6 +131,12 @@ def total(
     if of == "param_bytes":
         return BYTES[dtype] * _sum(QUANTITIES["params"], counted)
     return _sum(QUANTITIES[of], counted)
+
+
+def column_total(of: str, graph: Graph) -> Size:
+    """The sum of what a table counts, over all layers; the values of the inputs are among it."""
+    inputs = activation_values(graph.inputs) if of == "values" else 0
+    return _sum(COLUMNS[of], _counted(graph.nodes)) + inputs
 
 
 def totals(graph: Graph, dtype: str = "float32") -> Totals:

@@ -12,7 +12,9 @@ import click
 from convcalc.analysis.memory import BYTES
 from convcalc.errors import SpecError, UsageError, shorten
 from convcalc.network import Network
-from convcalc.report.output import save, write
+from convcalc.report.formats import SUFFIXES
+from convcalc.report.output import save, show, terminal_width, write
+from convcalc.report.page import Page, written
 from convcalc.spec.document import read_file, read_string
 from convcalc.spec.zoo import decode, zoo_names
 
@@ -58,6 +60,38 @@ def format_option(*formats: str) -> Callable[[F], F]:
         "--format", "form", type=click.Choice(formats), default=None, metavar="|".join(formats),
         help=f"The form of the output (default: {formats[0]}, or the suffix of -o).",
     )  # fmt: skip
+
+
+def table_options(command: F) -> F:
+    """--format, --fragment and -o of what is a table."""
+    command = click.option(
+        "--fragment", is_flag=True,
+        help="LaTeX and HTML to be put into a document; without it, they are whole ones, which "
+        "compile and show as they stand.",
+    )(output_option(command))  # fmt: skip
+    return format_option(*SUFFIXES)(command)
+
+
+def table_format(form: str | None, output: str | None) -> str:
+    """The format of a table: as given, or as the suffix of -o says, or text.
+
+    Raises:
+        UsageError: there is no format for a file of that suffix.
+    """
+    return chosen_format(form, output, {suffix: name for name, suffix in SUFFIXES.items()})
+
+
+def deliver_pages(
+    pages: Iterable[Page], form: str, output: str | None, fragment: bool = False, **options: Any
+) -> None:
+    """Show pages as they come, or write them to the file of -o, all together."""
+    if form != "text" or output is not None:
+        deliver(written(list(pages), form, fragment=fragment, **options), output)
+        return
+    for i, page in enumerate(pages):
+        if i:
+            write("")
+        show(page.rendered(terminal_width(), **options))
 
 
 def dtype_option(command: F) -> F:
@@ -147,13 +181,6 @@ def deliver(text: str, output: str | None) -> None:
         write(text)
     else:
         save(text, output)
-
-
-def as_json(found: list[Any], several: bool) -> str:
-    """Some results as JSON: the one alone, or a list where several were asked for."""
-    import json
-
-    return json.dumps(found if several else found[0], indent=1, ensure_ascii=False)
 
 
 def open_network(spec: str, values: dict[str, str], build: bool = True) -> Network:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import click
 
-from convcalc.commands._options import open_network, specs_argument
+from convcalc.commands._options import (
+    deliver_pages,
+    open_network,
+    specs_argument,
+    table_format,
+    table_options,
+)
 from convcalc.dim import Size
 from convcalc.errors import ConvcalcError
 from convcalc.network import Network
 from convcalc.report.output import write
+from convcalc.report.page import Made
+from convcalc.report.table import Column, Row, Table
+from convcalc.report.terminal import Rendered
 from convcalc.spec.values import Constants, Env
 
 
 @click.command("check")
 @specs_argument
+@table_options
 @click.pass_context
-def command(ctx: click.Context, specs: tuple[str, ...]) -> None:
+def command(
+    ctx: click.Context,
+    specs: tuple[str, ...],
+    form: str | None,
+    fragment: bool,
+    output: str | None,
+) -> None:
     """Hold the `expect:` of specs against the result.
 
     It holds at the spec's own variables and N = 1. Exit code 1 where a figure differs, with both
@@ -24,20 +42,42 @@ def command(ctx: click.Context, specs: tuple[str, ...]) -> None:
     \b
       convcalc check my_net.yaml vgg16
     """
-    failed = False
+    form = table_format(form, output)
+    rows: list[Row] = []
     for spec in specs:
-        net = open_network(spec, {})
-        rows = expectations(net)
-        if not rows:
+        found = expectations(open_network(spec, {}))
+        if not found:
             click.echo(f"Note: {spec} expects nothing: add expect: {{params: …}} to it", err=True)
-        for quantity, expected, found in rows:
-            if expected == found:
-                write(f"✓ {spec}: {quantity} {found:,}")
-            else:
-                failed = True
-                write(f"✗ {spec}: {quantity} expected {expected:,}, found {found:,}")
-    if failed:
+        held = [Row((spec, *figures, figures[1] == figures[2])) for figures in found]
+        rows += held
+        if form == "text" and output is None:
+            for line in lines(held):
+                write(line)
+    if form != "text" or output is not None:
+        table = Table(_COLUMNS, rows, title="Check")
+        text = Rendered([[(line, "")] for line in lines(rows)])
+        page = Made(table, table.to_dicts(), rendered=lambda width: text)
+        deliver_pages([page], form, output, fragment)
+    if not all(row.cells[-1] for row in rows):
         ctx.exit(1)
+
+
+_COLUMNS = (
+    Column("spec", "Spec"),
+    Column("quantity", "Quantity"),
+    Column("expected", "Expected", right=True),
+    Column("found", "Found", right=True),
+    Column("ok", "Confirmed"),
+)
+
+
+def lines(rows: Iterable[Row]) -> Iterator[str]:
+    """What came of each figure, as text."""
+    for spec, quantity, expected, found, ok in (row.cells for row in rows):
+        if ok:
+            yield f"✓ {spec}: {quantity} {found:,}"
+        else:
+            yield f"✗ {spec}: {quantity} expected {expected:,}, found {found:,}"
 
 
 def expectations(net: Network) -> list[tuple[str, int, Size]]:

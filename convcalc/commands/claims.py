@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from convcalc.claims import DECKS, FAILED, WRONG, Claim, claims
-from convcalc.commands._options import format_option
+from convcalc.commands._options import deliver_pages, table_format, table_options
 from convcalc.errors import shorten
-from convcalc.report.output import show, terminal_width, write
-from convcalc.report.report import plain
-from convcalc.report.terminal import listing
+from convcalc.report.formats.text import plain_rows
+from convcalc.report.page import Made
+from convcalc.report.table import Column, Row, Table, Told, plain
+from convcalc.report.terminal import Rendered
 
 
 @click.command("claims")
@@ -20,9 +21,15 @@ from convcalc.report.terminal import listing
     "--deck", "decks", type=click.Choice(DECKS, case_sensitive=False), multiple=True,
     metavar="|".join(DECKS), help="The claims of this deck; may be given several times.",
 )  # fmt: skip
-@format_option("text", "json")
+@table_options
 @click.pass_context
-def command(ctx: click.Context, decks: tuple[str, ...], form: str | None) -> None:
+def command(
+    ctx: click.Context,
+    decks: tuple[str, ...],
+    form: str | None,
+    fragment: bool,
+    output: str | None,
+) -> None:
     """Recompute what five lectures on convolutional networks print on their slides.
 
     \b
@@ -37,43 +44,48 @@ def command(ctx: click.Context, decks: tuple[str, ...], form: str | None) -> Non
       convcalc claims --deck B
       convcalc claims --format json
     """
+    form = table_format(form, output)
     found = list(claims(decks or DECKS))
-    if form == "json":
-        import json
-
-        write(json.dumps([entry(claim) for claim in found], indent=1, ensure_ascii=False))
-    else:
-        titles = ("Id", "Verdict", "Claimed", "Recomputed", "Claim")
-        show(listing(titles, cells(found), terminal_width(), right=(2, 3)))
-        counts = Counter(claim.verdict for claim in found)
-        told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-        write(f"{len(found)} claims: {told}.")
+    deliver_pages([page(found)], form, output, fragment)
     if any(claim.verdict == FAILED for claim in found):
         ctx.exit(3)
 
 
-def cells(found: list[Claim]) -> list[tuple[str, ...]]:
-    """A line for each claim; a slip has its mark and its reason."""
-    rows: list[tuple[str, ...]] = []
-    for claim in found:
-        slip = claim.verdict in (WRONG, FAILED)
-        mark = "✗" if slip else " "
-        reason = f". {claim.explanation}" if slip else ""
-        # long formulas stand in the claim too, and would leave no room for it
-        claimed = shorten(claim.claimed, 24)
-        number = shown(plain(claim.recomputed))
-        row = (claim.id, f"{mark} {claim.verdict}", claimed, number, claim.claim + reason)
-        rows.append(row)
-    return rows
+def page(found: list[Claim]) -> Made:
+    """The claims as a table; for programs, with the explanations in a column of their own."""
+    counts = Counter(claim.verdict for claim in found)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    note = f"{len(found)} claims: {told}."
+    people = Table(_COLUMNS, [row(claim) for claim in found], title="Claims", notes=(note,))
+    programs = Table(
+        tuple(Column(key, "") for key in Claim._fields), [Row(tuple(claim)) for claim in found]
+    )
+
+    def rendered(width: int | None) -> Rendered:
+        return Rendered([*plain_rows(people, width).rows, [(note, "")]])
+
+    return Made(people, [entry(claim) for claim in found], records=programs, rendered=rendered)
 
 
-def shown(value: Any) -> str:
-    """A number, or several; a fraction that is no decimal is text already."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(shown, value))}]"
-    if isinstance(value, str):
-        return value
-    return "–" if value is None else f"{value:,}"
+_COLUMNS = (
+    Column("id", "Id"),
+    Column("verdict", "Verdict"),
+    Column("claimed", "Claimed", right=True),
+    Column("recomputed", "Recomputed", right=True),
+    Column("claim", "Claim", wraps=True),
+)
+
+
+def row(claim: Claim) -> Row:
+    """A claim for people; a slip has its mark and its reason."""
+    slip = claim.verdict in (WRONG, FAILED)
+    mark = "✗" if slip else " "
+    reason = f". {claim.explanation}" if slip else ""
+    # long formulas stand in the claim too, and would leave no room for it
+    claimed = Told(claim.claimed, shorten(claim.claimed, 24))
+    recomputed = "–" if claim.recomputed is None else plain(claim.recomputed)
+    verdict = Told(claim.verdict, f"{mark} {claim.verdict}")
+    return Row((claim.id, verdict, claimed, recomputed, claim.claim + reason))
 
 
 def entry(claim: Claim) -> dict[str, Any]:

@@ -6,18 +6,15 @@ import click
 
 from convcalc.commands._options import (
     SPEC,
-    as_json,
-    chosen_format,
-    deliver,
+    deliver_pages,
     dtype_option,
-    format_option,
     open_network,
-    output_option,
     parse_settings,
+    table_format,
+    table_options,
     variables_options,
 )
 from convcalc.errors import UsageError
-from convcalc.report.output import show, terminal_width
 
 
 @click.command("fit")
@@ -37,8 +34,7 @@ from convcalc.report.output import show, terminal_width
     help="Look at the multiples of a step, for a variable that takes fractions: --step 0.05.",
 )  # fmt: skip
 @dtype_option
-@format_option("text", "json")
-@output_option
+@table_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -51,6 +47,7 @@ def command(
     step: str | None,
     dtype: str,
     form: str | None,
+    fragment: bool,
     output: str | None,
 ) -> None:
     """Find the largest value of a variable at which conditions hold, exactly.
@@ -65,7 +62,7 @@ def command(
       convcalc fit unet --vary H,W --keep 'macs < 1T and H % 32 == 0'
       convcalc fit mobilenet_v2 --vary width --step 0.05 --keep 'macs < 300M'
     """
-    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
+    form = table_format(form, output)
     values = parse_settings(settings, batch)
     names = list(dict.fromkeys(name.strip() for name in vary.split(",") if name.strip()))
     for name in names:
@@ -73,11 +70,6 @@ def command(
             raise UsageError(f"{name} is given a number and varied: one will do")
     net = open_network(spec, values, build=False)
     found = net.fit(names, keep, limit=limit, dtype=dtype, step=step)
-    if form == "json":
-        deliver(as_json([found.to_dict()], several=False), output)
-    elif output is not None:
-        deliver(str(found), output)
-    else:
-        show(found.rendered(terminal_width()))
+    deliver_pages([found], form, output, fragment)
     if found.best is None and not found.unbounded:
         ctx.exit(1)

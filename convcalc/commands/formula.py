@@ -6,9 +6,9 @@ import click
 
 from convcalc.analysis.quantities import ALIASES, TOTALS
 from convcalc.commands._options import (
-    as_json,
     chosen_format,
     deliver,
+    deliver_pages,
     dtype_option,
     format_option,
     open_network,
@@ -18,10 +18,15 @@ from convcalc.commands._options import (
     variables_options,
 )
 from convcalc.errors import UsageError
-from convcalc.report.formulas import Written, python_module, to_dict
+from convcalc.report.formulas import Written, python_module, table, to_dict
 from convcalc.report.output import terminal_width
+from convcalc.report.page import Made, as_json
 
-_SUFFIXES = {".txt": "text", ".tex": "latex", ".py": "python", ".json": "json"}
+_TABLES = ("markdown", "csv", "html")
+_SUFFIXES = {
+    ".txt": "text", ".tex": "latex", ".py": "python", ".json": "json", ".md": "markdown",
+    ".csv": "csv", ".html": "html",
+}  # fmt: skip
 
 
 @click.command("formula")
@@ -38,7 +43,7 @@ _SUFFIXES = {".txt": "text", ".tex": "latex", ".py": "python", ".json": "json"}
 @click.option("--layer", metavar="PATH", help="Count one layer, or the layers of one module.")
 @variables_options
 @dtype_option
-@format_option("text", "latex", "python", "json")
+@format_option("text", "latex", "python", "json", *_TABLES)
 @output_option
 def command(
     specs: tuple[str, ...],
@@ -87,7 +92,9 @@ def command(
         else:
             everything += written
     if form == "json":
-        deliver(as_json(dicts, len(specs) > 1), output)
+        deliver(as_json(dicts if len(specs) > 1 else dicts[0]), output)
+    elif form in _TABLES:
+        deliver_pages([Made(table(everything), None)], form, output)
     else:
         if form == "python":
             blocks = ["\n".join(python_module(everything)).lstrip()]

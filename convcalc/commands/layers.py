@@ -7,22 +7,24 @@ from typing import Any
 
 import click
 
-from convcalc.commands._options import OneOf, format_option
+from convcalc.commands._options import OneOf, deliver_pages, table_format, table_options
 from convcalc.errors import ShapeError, UsageError
 from convcalc.fields import show as show_value
 from convcalc.graph import Operation
 from convcalc.layer import Layer, Shape, fields, show_shape
 from convcalc.layers import layer_class, layer_names
 from convcalc.network import loads
-from convcalc.report.output import show, terminal_width, write
-from convcalc.report.terminal import listing
+from convcalc.report.formats.text import plain_rows
+from convcalc.report.page import Made
+from convcalc.report.table import Column, Row, Table
+from convcalc.report.terminal import Piece, Rendered
 from convcalc.spec.suggest import layer_hint
 
 
 @click.command("layers")
 @click.argument("name", required=False, type=OneOf("layer", layer_names))
-@format_option("text", "json")
-def command(name: str | None, form: str | None) -> None:
+@table_options
+def command(name: str | None, form: str | None, fragment: bool, output: str | None) -> None:
     """List the layers, or show one: its fields, its formula, an example.
 
     \b
@@ -32,16 +34,18 @@ def command(name: str | None, form: str | None) -> None:
     if name is not None and name not in layer_names():
         raise UsageError(f"unknown layer '{name}'", hint=layer_hint(name, layer_names()))
     names = sorted(layer_names()) if name is None else [name]
-    if form == "json":
-        import json
-
-        found = [describe(layer_class(n)) for n in names]
-        write(json.dumps(found if name is None else found[0], indent=1, ensure_ascii=False))
-    elif name is None:
-        rows = [(n, _summary(layer_class(n))) for n in names]
-        show(listing(("Layer", "What it does"), rows, terminal_width()))
+    form = table_format(form, output)
+    if name is None:
+        table = Table(
+            (Column("name", "Layer"), Column("summary", "What it does", wraps=True)),
+            [Row((n, _summary(layer_class(n)))) for n in names],
+            title="Layers",
+        )
+        described = [describe(layer_class(n)) for n in names] if form == "json" else []
+        page = Made(table, described)
     else:
-        _show_one(layer_class(name))
+        page = one(layer_class(name))
+    deliver_pages([page], form, output, fragment)
 
 
 def describe(layer: type[Layer]) -> dict[str, Any]:
@@ -115,24 +119,51 @@ def _summary(layer: type[Layer]) -> str:
     return (layer.__doc__ or "").strip().split("\n")[0]
 
 
-def _show_one(layer: type[Layer]) -> None:
+def one(layer: type[Layer]) -> Made:
+    """A layer as a page: a table of its fields, with its formula and its example around it."""
     about = describe(layer)
-    write(f"{layer.name}: {about['documentation']}\n")
     rows = [
         (field["name"], "required" if field["required"] else field["default"], field["takes"])
         for field in about["fields"]
     ]
     if layer.merges:
         rows.insert(0, ("branches", "or from:", "lists of entries, all fed by the same input"))
-    if rows:
-        show(listing(("Field", "Default", "Takes"), rows, terminal_width()))
-        write("")
-    if about["formula"]:
-        write(f"Formula, on an input {about['input']}:\n")
-        for quantity, text in about["formula"].items():
-            write(f"  {quantity:<11} {text}")
-        write("")
-    write(f"Example, on an input {about['input']}:\n\n  - {about['example']}\n")
-    write(f"  output      {about['output']}")
-    for quantity, count in about["counts"].items():
-        write(f"  {quantity:<11} {count}")
+    worked_out = {"output": about["output"], **about["counts"]}
+    table = Table(
+        _FIELDS,
+        [Row(row) for row in rows],
+        title=layer.name,
+        remarks=(about["documentation"],),
+        notes=(
+            *(f"{quantity}: {text}" for quantity, text in about["formula"].items()),
+            f"Example, on an input {about['input']}: {about['example']}",
+            *(f"{quantity} of the example: {text}" for quantity, text in worked_out.items()),
+        ),
+    )
+
+    def rendered(width: int | None) -> Rendered:
+        shown = _lines(f"{layer.name}: {about['documentation']}", "")
+        if rows:
+            shown += [*plain_rows(table, width).rows, []]
+        if about["formula"]:
+            shown += _lines(f"Formula, on an input {about['input']}:", "")
+            shown += [*_aligned(about["formula"]), []]
+        shown += _lines(f"Example, on an input {about['input']}:", "", f"  - {layer.example}", "")
+        return Rendered([*shown, *_aligned(worked_out)])
+
+    return Made(table, about, rendered=rendered)
+
+
+_FIELDS = (
+    Column("field", "Field"),
+    Column("default", "Default"),
+    Column("takes", "Takes", wraps=True),
+)
+
+
+def _lines(*texts: str) -> list[list[Piece]]:
+    return [[(text, "")] for text in texts]
+
+
+def _aligned(figures: dict[str, str]) -> list[list[Piece]]:
+    return _lines(*(f"  {quantity:<11} {text}" for quantity, text in figures.items()))

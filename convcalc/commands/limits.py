@@ -11,13 +11,11 @@ from convcalc.analysis.exact_sizes import Congruence, ExactSizes
 from convcalc.analysis.limits import Limits
 from convcalc.commands._options import (
     SPEC,
-    as_json,
-    chosen_format,
-    deliver,
-    format_option,
+    deliver_pages,
     open_network,
-    output_option,
     parse_settings,
+    table_format,
+    table_options,
     variables_options,
 )
 from convcalc.dim import as_equation
@@ -25,9 +23,10 @@ from convcalc.errors import UsageError
 from convcalc.graph import Node
 from convcalc.layer import Requirement
 from convcalc.network import Network
-from convcalc.report.output import show, terminal_width
-from convcalc.report.report import JSON_VERSION, plain
-from convcalc.report.terminal import Piece, Rendered, listing, paragraphs
+from convcalc.report.formats.text import heading, plain_rows
+from convcalc.report.page import Made
+from convcalc.report.table import JSON_VERSION, Column, Row, Table, plain
+from convcalc.report.terminal import Rendered, paragraphs
 
 
 @click.command("limits")
@@ -37,8 +36,7 @@ from convcalc.report.terminal import Piece, Rendered, listing, paragraphs
     help="The variables, e.g. --in H,W (default: N and the names in the spec's input).",
 )  # fmt: skip
 @variables_options
-@format_option("text", "json")
-@output_option
+@table_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -47,6 +45,7 @@ def command(
     settings: tuple[str, ...],
     batch: str | None,
     form: str | None,
+    fragment: bool,
     output: str | None,
 ) -> None:
     """Show the smallest input of a network, and where its closed forms are polynomials.
@@ -59,7 +58,7 @@ def command(
       convcalc limits alexnet
       convcalc limits unet --in H --format json
     """
-    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
+    form = table_format(form, output)
     values = parse_settings(settings, batch)
     net = open_network(spec, values, build=False)
     if names is None:
@@ -72,31 +71,25 @@ def command(
     if not chosen:
         raise UsageError("no variable is left to find the limits of", hint="Name some: --in H,W.")
     found = net.limits_of(chosen)
-    if form == "json":
-        deliver(as_json([to_dict(net, chosen, found)], several=False), output)
-    elif output is not None:
-        deliver("\n".join(rendered(net, chosen, found, None).plain()), output)
-    else:
-        show(rendered(net, chosen, found, terminal_width()))
+    page = Made(
+        table(net, chosen, found),
+        to_dict(net, chosen, found),
+        rendered=lambda width: rendered(table(net, chosen, found), width),
+    )
+    deliver_pages([page], form, output, fragment)
     if len(found.smallest) + len(found.multipliers) < len(chosen):
         ctx.exit(1)
 
 
-def rendered(net: Network, names: list[str], found: Limits, width: int | None) -> Rendered:
-    """The limits as text."""
+def table(net: Network, names: list[str], found: Limits) -> Table:
+    """The limits, a row for each variable."""
     rows = []
     for name in names:
         least = found.smallest.get(name)
         maker, requirement = found.set_by.get(name, (None, None))
-        rows.append(
-            (
-                name,
-                _any_fraction(name, found) or ("none found" if least is None else f"{least:,}"),
-                maker.path if maker is not None else "–",
-                str(requirement or "–"),
-            )
-        )
-    table = listing(("Name", "Smallest", "Set by", "Which needs"), rows, width, right=(1,))
+        smallest = _any_fraction(name, found) or ("none found" if least is None else least)
+        path = maker.path if maker is not None else "–"
+        rows.append(Row((name, smallest, path, str(requirement or "–"))))
     lines = [
         f"{' and '.join(group)} must {'each ' * (len(group) > 1)}be {multiple(congruence)}: "
         f"{demanding(nodes)} it."
@@ -114,8 +107,21 @@ def rendered(net: Network, names: list[str], found: Limits, width: int | None) -
         lines.append(f"The smallest with {equal}: {next(iter(found.together.values())):,}.")
     if found.exact is not None:
         lines.append(exactness(found.exact, found))
-    title: list[Piece] = [(net.title, "title")]
-    return Rendered([title, [], *table.rows, [], *paragraphs(lines, width).rows])
+    return Table(_COLUMNS, rows, title=net.title, notes=tuple(lines))
+
+
+_COLUMNS = (
+    Column("name", "Name"),
+    Column("smallest", "Smallest", right=True),
+    Column("set_by", "Set by"),
+    Column("needs", "Which needs", wraps=True),
+)
+
+
+def rendered(found: Table, width: int | None) -> Rendered:
+    """The limits as text."""
+    notes = paragraphs(found.notes, width).rows
+    return Rendered([*heading(found, width), *plain_rows(found, width).rows, [], *notes])
 
 
 def _any_fraction(name: str, found: Limits) -> str:

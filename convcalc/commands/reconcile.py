@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import click
 
 from convcalc.commands._options import (
-    as_json,
-    chosen_format,
-    deliver,
-    format_option,
+    deliver_pages,
     open_network,
-    output_option,
     parse_settings,
     specs_argument,
+    table_format,
+    table_options,
     variables_options,
 )
 from convcalc.conventions import convention, convention_names
-from convcalc.report.bridge import bridges_to_dict, render_bridges
-from convcalc.report.output import show, terminal_width, write
+from convcalc.report.bridge import Reconciliation
 
 
 @click.command("reconcile")
@@ -29,14 +26,14 @@ from convcalc.report.output import show, terminal_width, write
     help="The counters, by commas; by default all that were measured. 'all' for every one.",
 )  # fmt: skip
 @variables_options
-@format_option("text", "json")
-@output_option
+@table_options
 def command(
     specs: tuple[str, ...],
     names: str | None,
     settings: tuple[str, ...],
     batch: str | None,
     form: str | None,
+    fragment: bool,
     output: str | None,
 ) -> None:
     """Show what FLOP counters print for a network, term by term from its MACs.
@@ -52,28 +49,18 @@ def command(
                     torchinfo-output-bytes, calflops, calflops-macs
     Only read       deepspeed, onnx-tool, netscope, convnet-burden
     """
-    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
+    form = table_format(form, output)
     chosen = parse_names(names)
     values = parse_settings(settings, batch)
-    shown: list[Any] = []
-    for spec in specs:
-        report = open_network(spec, values).summarize()
-        for note in report.notes:
-            click.echo(f"Note: {note}", err=True)
-        bridges = [report.convention(name) for name in chosen]
-        if form == "json":
-            shown.append(bridges_to_dict(report, bridges))
-        elif output is not None:
-            shown.append("\n".join(render_bridges(report, bridges).plain()))
-        else:
-            if shown:
-                write("")
-            show(render_bridges(report, bridges, terminal_width()))
-            shown.append(None)
-    if form == "json":
-        deliver(as_json(shown, len(specs) > 1), output)
-    elif output is not None:
-        deliver("\n\n".join(shown), output)
+
+    def pages() -> Iterator[Reconciliation]:
+        for spec in specs:
+            report = open_network(spec, values).summarize()
+            for note in report.notes:
+                click.echo(f"Note: {note}", err=True)
+            yield Reconciliation(report, [report.convention(name) for name in chosen])
+
+    deliver_pages(pages(), form, output, fragment)
 
 
 def parse_names(names: str | None) -> list[str]:

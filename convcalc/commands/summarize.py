@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from convcalc.analysis.closed_form import Forms, Formula
 from convcalc.commands._options import (
-    as_json,
-    chosen_format,
-    deliver,
+    deliver_pages,
     dtype_option,
-    format_option,
     open_network,
-    output_option,
     parse_settings,
     specs_argument,
+    table_format,
+    table_options,
     variables_options,
 )
 from convcalc.errors import ConvcalcError, UsageError
-from convcalc.report.output import show, terminal_width, write
-from convcalc.report.terminal import COLUMNS, DEFAULT_COLUMNS, Rendered, parse_columns, render
+from convcalc.report.columns import COLUMNS, DEFAULT_COLUMNS, STYLES, Layout
+from convcalc.report.output import show, terminal_width
+from convcalc.report.report import Report
+from convcalc.report.table import AUTO, BYTE_UNITS, COUNTS
+
+_COUNTS = ("exact", *COUNTS, AUTO)
+_BYTES = ("exact", *BYTE_UNITS, AUTO)
 
 
 @click.command("summarize")
@@ -38,11 +42,27 @@ from convcalc.report.terminal import COLUMNS, DEFAULT_COLUMNS, Rendered, parse_c
 @dtype_option
 @click.option("--all", "everything", is_flag=True, help="Show every layer: no folding into ×n.")
 @click.option(
-    "--columns", metavar="NAMES", default=",".join(DEFAULT_COLUMNS), show_default=True,
-    help=f"The columns: {', '.join(COLUMNS)}.",
+    "--columns", metavar="NAMES",
+    help=f"The columns (default: {','.join(DEFAULT_COLUMNS)}): {', '.join(COLUMNS)}.",
 )  # fmt: skip
-@format_option("text", "json")
-@output_option
+@click.option(
+    "--style", metavar="|".join(STYLES),
+    help="The columns and the rounding of someone's tables; what else is given goes before.",
+)  # fmt: skip
+@click.option("--no-bias", is_flag=True, help="Do not count biases among the parameters.")
+@click.option(
+    "--numbers", type=click.Choice(_COUNTS), metavar="|".join(_COUNTS),
+    help="Round counts to thousands (K), millions (M), … (default: exact).",
+)  # fmt: skip
+@click.option(
+    "--memory", type=click.Choice(_BYTES), metavar="|".join(_BYTES),
+    help="Round bytes; 1 MB = 10⁶ bytes, 1 MiB = 2²⁰ bytes (default: exact).",
+)  # fmt: skip
+@click.option(
+    "--digits", type=click.IntRange(0, 9), metavar="N",
+    help="Digits after the point of rounded numbers (default: 1).",
+)  # fmt: skip
+@table_options
 def command(
     specs: tuple[str, ...],
     settings: tuple[str, ...],
@@ -51,8 +71,14 @@ def command(
     depth: int | None,
     dtype: str,
     everything: bool,
-    columns: str,
+    columns: str | None,
+    style: str | None,
+    no_bias: bool,
+    numbers: str | None,
+    memory: str | None,
+    digits: int | None,
     form: str | None,
+    fragment: bool,
     output: str | None,
 ) -> None:
     """Show the layers of a network: output shapes, parameters, MACs.
@@ -60,52 +86,49 @@ def command(
     SPEC is a file, the name of an architecture of the zoo, or - for standard input.
     Identical neighbours are folded into one line with ×n.
 
+    CSV and JSON have a row for every layer; in CSV the last row is the total, and --depth N cuts
+    the rows at N levels. HTML has all levels, which fold.
+
     \b
       convcalc summarize vgg16
       convcalc summarize resnet50 --depth 2 --batch 8
       convcalc summarize net.yaml --set H=256 --columns output,params,macs,adds
       convcalc summarize alexnet --symbolic H,W
+      convcalc summarize vgg16 --style cs231n -o vgg16.tex
     """
-    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
-    parse_columns(columns)
+    form = table_format(form, output)
+    layout: dict[str, Any] = {
+        "columns": columns, "style": style, "no_bias": no_bias, "numbers": numbers,
+        "memory": memory, "digits": digits, "fold": not everything,
+    }  # fmt: skip
+    if depth is not None:
+        layout["depth"] = depth
+    Layout(**layout).figures()
     values = parse_settings(settings, batch)
     for name in symbolic.split(","):
         if name.strip() in values:
             raise UsageError(f"{name.strip()} is given a number and left symbolic: one will do")
-    layout: dict[str, Any] = {"columns": columns, "depth": depth, "fold": not everything}
-    reports: list[Any] = []
-    for spec in specs:
-        try:
-            net = open_network(spec, values, build=False)
-            report = net.summarize(symbolic=symbolic, dtype=dtype)
-        except ConvcalcError as error:
-            if form == "text" and output is None:
-                _show_partial(error, spec, layout)
-            raise
-        for note in report.notes:
-            click.echo(f"Note: {note}", err=True)
-        if form == "json":
-            reports.append(report.to_dict())
-        elif output is not None:
-            reports.append("\n".join(render(report, **layout).plain()))
-        else:
-            if reports:
-                write("")
-            show(render(report, width=terminal_width(), **layout))
-            reports.append(None)
-    if form == "json":
-        deliver(as_json(reports, len(specs) > 1), output)
-    elif output is not None:
-        deliver("\n\n".join(reports), output)
+
+    def reports() -> Iterator[Report]:
+        for spec in specs:
+            try:
+                net = open_network(spec, values, build=False)
+                report = net.summarize(symbolic=symbolic, dtype=dtype)
+            except ConvcalcError as error:
+                if form == "text" and output is None:
+                    _show_partial(error, spec, layout)
+                raise
+            for note in report.notes:
+                click.echo(f"Note: {note}", err=True)
+            yield report
+
+    deliver_pages(reports(), form, output, fragment, **layout)
 
 
 def _show_partial(error: ConvcalcError, spec: str, layout: dict[str, Any]) -> None:
     """The table down to the layer that did not fit."""
-    from convcalc.report.report import Report
-
     graph = error.partial
     if graph is None or not graph.nodes:
         return
     report = Report(spec, graph.title, "", {}, graph, lambda: Formula(Forms([0], graph, ())))
-    rendered: Rendered = render(report, width=terminal_width(), error=error, **layout)
-    show(rendered)
+    show(report.until(error, terminal_width(), **layout))

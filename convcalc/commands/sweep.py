@@ -16,16 +16,25 @@ from convcalc.analysis.sweep.plan import MAX_CONFIGURATIONS, Axis, axis, check_c
 from convcalc.analysis.sweep.rows import Rows
 from convcalc.commands._options import (
     SPEC,
+    deliver_pages,
     dtype_option,
-    format_option,
     open_network,
-    output_option,
+    table_format,
+    table_options,
 )
 from convcalc.commands._progress import progress_bar
 from convcalc.dim import Dim
 from convcalc.errors import ConvcalcError, UsageError, shorten
-from convcalc.report.output import show, terminal_width
-from convcalc.report.sweeps import SHOWN, Csv, Json, Sweep, Writer, collected, writer
+from convcalc.report.sweeps import (
+    SHOWN,
+    Csv,
+    Json,
+    Sweep,
+    Writer,
+    collected,
+    is_for_people,
+    writer,
+)
 from convcalc.spec.expressions import parse
 
 _MAX_LISTED = 1_000_000
@@ -64,8 +73,7 @@ _MAX_LISTED = 1_000_000
     help=f"The largest number of configurations (default: {MAX_CONFIGURATIONS:,}).",
 )  # fmt: skip
 @dtype_option
-@format_option("text", "csv", "json")
-@output_option
+@table_options
 def command(
     spec: str,
     settings: tuple[str, ...],
@@ -79,13 +87,15 @@ def command(
     batch: str | None,
     dtype: str,
     form: str | None,
+    fragment: bool,
     output: str | None,
 ) -> None:
     """Count at all combinations of some values of variables: millions a second, exactly.
 
     Variables that only enter sizes are put into the closed form; for others, such as depths, the
     network is built for each value. Rows at which the network does not fit are left out. The rows
-    vary by the last --set fastest, structures slowest. -o writes .csv, .npz or .parquet.
+    vary by the last --set fastest, structures slowest. -o writes .csv, .json, .npz or
+    .parquet, or the first rows as a table: .txt, .md, .tex, .html.
 
     \b
       convcalc sweep resnet50 --set H,W=32:512:32 --set width=32,64,128
@@ -110,8 +120,8 @@ def command(
             axes, of=of, where=where, pareto=pareto, top=top, by=by, progress=progress,
             scheduler=scheduler, limit=limit, dtype=dtype, misfits=misfits,
         )  # fmt: skip
-        if output is not None:
-            with writer(output) as file:
+        if output is not None and not is_for_people(output):
+            with writer(output, net.name) as file:
                 found = _written(rows, file)
         elif form == "csv":
             found = _written(rows, Csv(sys.stdout))
@@ -120,11 +130,11 @@ def command(
             found = _written(rows, json)
             json.end()
         else:
-            found, more = _beginning(rows)
+            found = _beginning(rows, net.title)
+    if not isinstance(found, _Count):
+        deliver_pages([found], table_format(form, output), output, fragment)
     if output is not None:
-        click.echo(f"{output}: {found.summary(len(found))}", err=True)
-    elif form in (None, "text"):
-        show(found.rendered(terminal_width(), more))
+        click.echo(f"{output}: {found.summary(found.kept)}", err=True)
     if misfits:
         click.echo(Sweep({}, 0, 0, misfits).left_out(), err=True)
     elif found.legal == 0:
@@ -157,8 +167,8 @@ def _written(found: Iterable[Rows], file: Writer) -> Sweep:
     return count
 
 
-def _beginning(found: Iterable[Rows]) -> tuple[Sweep, int]:
-    """The rows that a table shows, and how many there are more."""
+def _beginning(found: Iterable[Rows], title: str) -> Sweep:
+    """The rows that a table shows, with how many there are more."""
     count = _Count()
     kept: list[Rows] = []
     for rows in found:
@@ -166,7 +176,8 @@ def _beginning(found: Iterable[Rows]) -> tuple[Sweep, int]:
             kept.append(rows)
         count.add(rows)
     first = collected(kept, [])
-    return Sweep(first.columns, count.configurations, count.legal), len(count) - len(first)
+    hidden = len(count) - len(first)
+    return Sweep(first.columns, count.configurations, count.legal, title=title, hidden=hidden)
 
 
 # -- values on the line -----------------------------------------------------------------------

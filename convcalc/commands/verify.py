@@ -9,19 +9,19 @@ import click
 
 from convcalc.commands._options import (
     SPEC,
-    as_json,
-    chosen_format,
     deliver,
-    format_option,
+    deliver_pages,
     open_network,
-    output_option,
     parse_settings,
+    table_format,
+    table_options,
     variables_options,
 )
 from convcalc.commands._progress import progress_bar
 from convcalc.errors import ConvcalcError, UsageError, shorten
 from convcalc.report.output import show, terminal_width
-from convcalc.report.verification import rendered, to_dicts
+from convcalc.report.page import as_json
+from convcalc.report.verification import Verified
 from convcalc.spec.zoo import zoo_names
 
 
@@ -35,8 +35,7 @@ from convcalc.spec.zoo import zoo_names
     "--report", metavar="FILE",
     help="Hold a saved `summarize --format json` against the run, not a new one.",
 )  # fmt: skip
-@format_option("text", "json")
-@output_option
+@table_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -48,6 +47,7 @@ def command(
     layer: str | None,
     report: str | None,
     form: str | None,
+    fragment: bool,
     output: str | None,
 ) -> None:
     """Run a network with NumPy, and hold every figure against the run.
@@ -63,12 +63,11 @@ def command(
     """
     if everything == bool(specs):
         raise UsageError("verify takes SPECs, or --all for the whole zoo")
-    form = chosen_format(form, output, {".txt": "text", ".json": "json"})
+    form = table_format(form, output)
     values = parse_settings(settings, batch)
     saved = None if report is None else _read(report)
     failed = False
-    texts: list[str] = []
-    found: list[dict[str, Any]] = []
+    pages: list[Verified] = []
     for spec in specs or tuple(zoo_names()):
         net = open_network(spec, values)
         with progress_bar("layers run") as progress:
@@ -79,16 +78,14 @@ def command(
         failed |= not result.ok
         if result.skipped:
             click.echo(f"Note: {spec} was not run: {result.skipped}", err=True)
-        elif form == "json":
-            found += to_dicts(result)
-        elif output is not None:
-            texts.append("\n".join(rendered(result, None).plain()))
+        elif form == "text" and output is None:
+            show(Verified(result).rendered(terminal_width()))
         else:
-            show(rendered(result, terminal_width()))
+            pages.append(Verified(result))
     if form == "json":
-        deliver(as_json([found], several=False), output)
-    elif texts:
-        deliver("\n\n".join(texts), output)
+        deliver(as_json([check for page in pages for check in page.to_dict()]), output)
+    elif pages:
+        deliver_pages(pages, form, output, fragment)
     if failed:
         ctx.exit(1)
 

@@ -6,18 +6,24 @@ from typing import Any
 
 import click
 
-from convcalc.commands._options import OneOf, format_option
+from convcalc.commands._options import (
+    OneOf,
+    deliver,
+    deliver_pages,
+    table_format,
+    table_options,
+)
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.network import load
-from convcalc.report.output import show, terminal_width, write
-from convcalc.report.terminal import listing
+from convcalc.report.page import Made
+from convcalc.report.table import Column, Row, Table
 from convcalc.spec.zoo import read_text, zoo_file, zoo_names
 
 
 @click.command("zoo")
 @click.argument("name", required=False, type=OneOf("architecture", zoo_names))
-@format_option("text", "json")
-def command(name: str | None, form: str | None) -> None:
+@table_options
+def command(name: str | None, form: str | None, fragment: bool, output: str | None) -> None:
     """List the architectures that come with convcalc, or show the spec of one.
 
     The list has their parameters and MACs at their own input size.
@@ -27,21 +33,27 @@ def command(name: str | None, form: str | None) -> None:
       convcalc zoo --format json
       convcalc zoo resnet50 > my_resnet.yaml
     """
+    form = table_format(form, output)
     if name is not None:
         file = zoo_file(name)
         if file is None:
             hint = did_you_mean(name, zoo_names()) or "'convcalc zoo' lists them."
             raise UsageError(f"no architecture '{name}'", hint=hint)
-        write(read_text(file).rstrip("\n"))
+        deliver(read_text(file).rstrip("\n"), output)
         return
     found = [entry(architecture) for architecture in zoo_names()]
-    if form == "json":
-        import json
+    table = Table(
+        _COLUMNS, [Row(tuple(e[column.key] for column in _COLUMNS)) for e in found], title="Zoo"
+    )
+    deliver_pages([Made(table, found)], form, output, fragment)
 
-        write(json.dumps(found, indent=1, ensure_ascii=False))
-        return
-    rows = [(str(e["name"]), str(e["title"]), f"{e['params']:,}", f"{e['macs']:,}") for e in found]
-    show(listing(("Name", "Title", "Params", "MACs"), rows, terminal_width(), right=(2, 3)))
+
+_COLUMNS = (
+    Column("name", "Name"),
+    Column("title", "Title", wraps=True),
+    Column("params", "Params", right=True),
+    Column("macs", "MACs", right=True),
+)
 
 
 def entry(name: str) -> dict[str, Any]:

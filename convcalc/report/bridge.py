@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from convcalc.conventions.rules import MACS_LABEL
 from convcalc.dim import Dim, Size
-from convcalc.report.report import JSON_VERSION, plain
-from convcalc.report.terminal import Rendered, heading, outside_brackets, wrapped
+from convcalc.report.columns import about
+from convcalc.report.formats.text import heading
+from convcalc.report.page import Page
+from convcalc.report.table import (
+    JSON_VERSION,
+    MODULE,
+    TOTAL,
+    Column,
+    Row,
+    Table,
+    Told,
+    plain,
+)
+from convcalc.report.terminal import Rendered, outside_brackets, wrapped
 
 if TYPE_CHECKING:
     from convcalc.conventions.rules import Bridge, Term
@@ -17,25 +29,69 @@ if TYPE_CHECKING:
 _INDENT = "  "
 
 
-def render_bridges(report: Report, bridges: Iterable[Bridge], width: int | None = None) -> Rendered:
-    """The figure of each counter, why it differs, and the bridge to it, under one heading."""
-    rows = heading(report, width)
-    for i, bridge in enumerate(bridges):
-        if i:
-            rows.append([])
-        least = "≥ " if bridge.is_lower_bound else ""
-        rows.append(
-            [(bridge.name, "module"), (f"  {least}{bridge.total:,} {bridge.unit}", "total")]
+class Reconciliation(Page):
+    """What some counters print for one network."""
+
+    def __init__(self, report: Report, bridges: Sequence[Bridge]) -> None:
+        self.report = report
+        self.bridges = bridges
+
+    def table(self, **options: Any) -> Table:
+        """A line for each counter, its terms below it."""
+        rows = []
+        for bridge in self.bridges:
+            least = f"≥ {bridge.total:,}"
+            figure = Told(bridge.total, least) if bridge.is_lower_bound else bridge.total
+            rows.append(Row((bridge.name, figure, bridge.unit), MODULE))
+            rows.extend(Row((term.label, term.value, ""), level=1) for term in bridge.terms)
+        return self._table(
+            (Column("counter", "Counter"), _FIGURE, _UNIT),
+            rows,
+            notes=tuple(
+                f"{bridge.name}: {_about(bridge)} {_unknown(bridge)}".rstrip()
+                for bridge in self.bridges
+            ),
         )
-        for line in wrapped(_about(bridge), _narrower(width), indent=""):
-            rows.append([(f"{_INDENT}{line}", "faint")])
-        if bridge.unknown:
-            text = f"A lower bound: no source says how it counts {', '.join(bridge.unknown)}."
-            for line in wrapped(text, _narrower(width), indent=""):
-                rows.append([(f"{_INDENT}{line}", "failed")])
-        for line in _filled(_pieces(bridge), _narrower(width)):
-            rows.append([(f"{_INDENT}{line}", "")])
-    return Rendered(rows)
+
+    def records(self, **options: Any) -> Table:
+        """A row for each term of each counter, and one for its total."""
+        rows = []
+        for bridge in self.bridges:
+            terms = [(term.label, term.value) for term in bridge.terms]
+            for label, value in [*terms, (TOTAL, bridge.total)]:
+                rows.append(Row((bridge.name, label, value, bridge.unit)))
+        return self._table((Column("counter", ""), Column("term", ""), _FIGURE, _UNIT), rows)
+
+    def _table(self, columns: tuple[Column, ...], rows: list[Row], **said: Any) -> Table:
+        report = self.report
+        return Table(
+            columns, rows, title=report.title, about=about(report), source=report.source, **said
+        )
+
+    def rendered(self, width: int | None, **options: Any) -> Rendered:
+        """The figure of each counter, why it differs, and the bridge to it, under one heading."""
+        rows = heading(self.table(), width)
+        room = None if width is None else width - len(_INDENT)
+        for i, bridge in enumerate(self.bridges):
+            if i:
+                rows.append([])
+            least = "≥ " if bridge.is_lower_bound else ""
+            figure = f"  {least}{bridge.total:,} {bridge.unit}"
+            rows.append([(bridge.name, "module"), (figure, "total")])
+            for text, style in ((_about(bridge), "faint"), (_unknown(bridge), "failed")):
+                for line in wrapped(text, room, indent="") if text else ():
+                    rows.append([(f"{_INDENT}{line}", style)])
+            for line in _filled(_pieces(bridge), room):
+                rows.append([(f"{_INDENT}{line}", "")])
+        return Rendered(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The bridges as `reconcile --format json` prints them."""
+        return bridges_to_dict(self.report, self.bridges)
+
+
+_FIGURE = Column("figure", "Figure", right=True)
+_UNIT = Column("unit", "Unit")
 
 
 def equation(bridge: Bridge) -> str:
@@ -87,6 +143,13 @@ def _about(bridge: Bridge) -> str:
     return f"{bridge.version}, {bridge.evidence}. {bridge.why}"
 
 
+def _unknown(bridge: Bridge) -> str:
+    """Which layers make the figure a lower bound."""
+    if not bridge.unknown:
+        return ""
+    return f"A lower bound: no source says how it counts {', '.join(bridge.unknown)}."
+
+
 def _pieces(bridge: Bridge) -> Iterator[str]:
     """The terms, the total and what it is: what a line may break between."""
     sign = ""
@@ -129,7 +192,3 @@ def _filled(pieces: Iterable[str], width: int | None) -> Iterator[str]:
         else:
             line = f"{line} {piece}" if line else piece
     yield line
-
-
-def _narrower(width: int | None) -> int | None:
-    return None if width is None else width - len(_INDENT)

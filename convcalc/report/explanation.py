@@ -17,7 +17,8 @@ from convcalc.layer import show_shape
 from convcalc.notation import LATEX, TEXT, Notation
 from convcalc.report import slides
 from convcalc.report.board import MEANINGS, STYLES, Formula
-from convcalc.report.report import JSON_VERSION, plain
+from convcalc.report.formats import latex, markdown
+from convcalc.report.table import JSON_VERSION, plain
 from convcalc.report.terminal import Piece, Rendered, wrapped
 
 _LABELS = {
@@ -194,7 +195,7 @@ class Explanation:
 
     def notebook(self) -> dict[str, Any]:
         """As a Jupyter notebook, nbformat 4: a cell for every layer."""
-        return notebook([f"# {plain_markdown(self.title)}", *map(_markdown, self._layers)])
+        return notebook([f"# {markdown.escape(self.title)}", *map(_markdown, self._layers)])
 
     def to_dict(self) -> dict[str, Any]:
         """As `explain --format json` prints it."""
@@ -351,27 +352,20 @@ def _fitted(sides: list[str], width: int | None) -> list[str]:
 
 # -- Markdown -----------------------------------------------------------------------------------
 
-_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|$~])")
-
-
-def plain_markdown(text: str) -> str:
-    """Text with what is special to Markdown escaped."""
-    return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
-
 
 def _markdown(layer: _Layer) -> str:
-    before, after = map(plain_markdown, layer.shapes)
+    before, after = map(markdown.escape, layer.shapes)
     rows = [
-        f"### {plain_markdown(layer.node.path)}",
+        f"### {markdown.escape(layer.node.path)}",
         "",
-        f"{plain_markdown(layer.node.kind)}: {before} → {after}",
+        f"{markdown.escape(layer.node.kind)}: {before} → {after}",
         "",
     ]
     for step in layer.steps:
         sides = step.sides(LATEX)
-        told = f"${' = '.join(sides)}$" if sides else plain_markdown(step.told)
-        source = f" ({plain_markdown(step.source)})" if step.source else ""
-        remark = f"; {plain_markdown(step.remark)}" if step.remark else ""
+        told = f"${' = '.join(sides)}$" if sides else markdown.escape(step.told)
+        source = f" ({markdown.escape(step.source)})" if step.source else ""
+        remark = f"; {markdown.escape(step.remark)}" if step.remark else ""
         rows.append(f"- **{step.label}:** {told}{remark}{source}")
     legend = ", ".join(f"${name}$ {meaning}" for name, meaning in layer.legend(LATEX))
     if legend:
@@ -394,25 +388,11 @@ def notebook(cells: Sequence[str]) -> dict[str, Any]:
 
 # -- LaTeX --------------------------------------------------------------------------------------
 
-_LATEX_SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
-    "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "×": r"$\times$", "→": r"$\to$", "·": r"$\cdot$", "−": r"$-$", "≥": r"$\geq$",
-    "≤": r"$\leq$", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
-    "Σ": r"$\Sigma$", "Π": r"$\Pi$", "α": r"$\alpha$", "β": r"$\beta$", "λ": r"$\lambda$",
-    "√": r"$\surd$", "²": r"$^2$", "…": r"\dots{}", "–": "--", "—": "---", "⅙": "1/6",
-}  # fmt: skip
-
-
-def plain_latex(text: str) -> str:
-    """Text with what is special to LaTeX escaped; other letters beyond Latin are left out."""
-    return "".join(_LATEX_SPECIAL.get(c, c if ord(c) < 0x180 else "?") for c in text)
-
 
 def _latex(layer: _Layer) -> Iterator[tuple[str, float]]:
     """What is written about a layer, in pieces that fit a frame, each with its height."""
-    before, after = map(plain_latex, layer.shapes)
-    name, kind = plain_latex(layer.node.path), plain_latex(layer.node.kind)
+    before, after = map(latex.escape, layer.shapes)
+    name, kind = latex.escape(layer.node.path), latex.escape(layer.node.kind)
     head = rf"\textbf{{{name}}}: {kind}, {before} $\to$ {after}"
     groups = [list(steps) for _, steps in groupby(layer.steps, lambda step: step.quantity)]
     steps: list[Written] = []
@@ -437,7 +417,7 @@ def _piece(node: Node, steps: list[Written], head: str) -> tuple[str, float]:
         said = step.told or step.remark
         if said:
             text = f"{step.label}: {said}."
-            rows.append(rf"\par {plain_latex(text)}")
+            rows.append(rf"\par {latex.escape(text)}")
             height += slides.paragraph(text, slides.FOOTNOTE)
     written = _Layer(node, steps)
     legend = ", ".join(f"${name}$ {meaning}" for name, meaning in written.legend(LATEX))
@@ -447,7 +427,7 @@ def _piece(node: Node, steps: list[Written], head: str) -> tuple[str, float]:
         height += slides.paragraph(told, slides.SCRIPT) + 4
     rows.append(r"\par\endgroup")
     rows.extend(
-        f"% {plain_latex(step.label)}: {plain_latex(step.source)}"
+        f"% {latex.escape(step.label)}: {latex.escape(step.source)}"
         for step in steps
         if step.formula is not None and step.source
     )
@@ -459,7 +439,7 @@ def _aligned(steps: list[Written]) -> tuple[str, float]:
 
     Type gets smaller, and labels stand above, where they would not fit a frame beside each other.
     """
-    worked = [(rf"\text{{{plain_latex(s.label)}:}}", s.sides(LATEX)) for s in steps if s.formula]
+    worked = [(rf"\text{{{latex.escape(s.label)}:}}", s.sides(LATEX)) for s in steps if s.formula]
     if not worked:
         return "", 0
     beside = max(slides.ems(label) for label, _ in worked) + 1

@@ -11,14 +11,16 @@ from convcalc.analysis.conditions import UNITS, Comparison, Operand, ratio
 from convcalc.analysis.fit import BUILT, SCANNED, Figures, Fit
 from convcalc.analysis.quantities import ALIASES
 from convcalc.dim import exact_number
-from convcalc.report.report import JSON_VERSION, plain
-from convcalc.report.terminal import Rendered, listing, paragraphs
+from convcalc.report.formats.text import plain_rows
+from convcalc.report.page import Page
+from convcalc.report.table import JSON_VERSION, Column, Row, Table, Told, plain
+from convcalc.report.terminal import Rendered, paragraphs
 
 _PEAK = "peak_activation_bytes"
 
 
 @dataclass(frozen=True)
-class FitReport(Fit):
+class FitReport(Fit, Page):
     """The answer of `fit`, for a network of a name and a title, with its other variables.
 
     `str()` is the answer with a table of the figures.
@@ -30,7 +32,7 @@ class FitReport(Fit):
     limit: int | Fraction | None = None
 
     def __str__(self) -> str:
-        return "\n".join(self.rendered(None).plain())
+        return self.text()
 
     @property
     def _names(self) -> str:
@@ -41,25 +43,36 @@ class FitReport(Fit):
         several = len(self.conditions) > 1
         return " and ".join(f"({c})" if several else str(c) for c in self.conditions)
 
-    def rendered(self, width: int | None) -> Rendered:
-        """The answer as text, for a terminal of some width."""
-        columns = [f for f in (self.best or self.smallest, self.next) if f is not None]
-        rows: list[tuple[str, ...]] = []
-        for name in columns[0].figures if columns else ():
+    def table(self, **options: Any) -> Table:
+        """The figures at the answer and at the next value, a row each."""
+        found = [f for f in (self.best or self.smallest, self.next) if f is not None]
+        rows = []
+        for name in found[0].figures if found else ():
             if name not in self.names:
                 short = next(
                     (s for s, full in ALIASES.items() if full == name and s in self._kept), name
                 )
                 unit = next((c.units[name] for c in self.conditions if name in c.units), "")
-                rows.append((short, *(_figure(column.figures[name], unit) for column in columns)))
-        for operand, unit in self._compared() if columns else ():
-            found = [_value(operand, column) for column in columns]
-            rows.append((operand.text, *(_figure(value, unit) for value in found)))
-        titles = ("", *(f"{self._names} = {_number(column.value)}" for column in columns))
-        table = listing(titles, rows, width, right=range(1, len(titles))).rows if rows else []
-        answer = paragraphs([self._headline()], width).rows
-        notes = paragraphs([note for note in self._notes() if note], width).rows
-        return Rendered([*answer, [], *table, *([[]] if table else []), *notes])
+                rows.append(Row((short, *(_told(column.figures[name], unit) for column in found))))
+        for operand, unit in self._compared() if found else ():
+            values = (_value(operand, column) for column in found)
+            rows.append(Row((operand.text, *(_told(value, unit) for value in values))))
+        heads = (f"{self._names} = {_number(column.value)}" for column in found)
+        return Table(
+            (Column("figure", ""), *(Column(head, head, right=True) for head in heads)),
+            rows,
+            title=self.title,
+            remarks=(self._headline(),),
+            notes=tuple(filter(None, self._notes())),
+        )
+
+    def rendered(self, width: int | None, **options: Any) -> Rendered:
+        """The answer as text, for a terminal of some width."""
+        table = self.table()
+        rows = plain_rows(table, width).rows if table.rows else []
+        answer = paragraphs(table.remarks, width).rows
+        notes = paragraphs(table.notes, width).rows
+        return Rendered([*answer, [], *rows, *([[]] if rows else []), *notes])
 
     def _compared(self) -> Iterator[tuple[Operand, str]]:
         """What is compared and is more than a name and the varied variables, with its unit."""
@@ -158,6 +171,10 @@ def _value(operand: Operand, column: Figures) -> Any:
 
 def _number(value: int | Fraction) -> str:
     return f"{value:,}" if isinstance(value, int) else str(plain(value))
+
+
+def _told(value: Any, unit: str) -> Told:
+    return Told(value, _figure(value, unit))
 
 
 def _figure(value: Any, unit: str) -> str:

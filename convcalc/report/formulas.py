@@ -11,7 +11,7 @@ from convcalc.analysis.closed_form import Formula
 from convcalc.dim import Dim, Size, as_equation
 from convcalc.errors import ConvcalcError
 from convcalc.notation import CODE, LATEX, TEXT, Notation
-from convcalc.report.report import JSON_VERSION, plain
+from convcalc.report.table import JSON_VERSION, Column, Row, Table, Told, plain
 
 LABELS = {"macs": "MACs", "flops": "FLOPs"}
 """How quantities are called where it is not their name."""
@@ -103,6 +103,17 @@ class Written:
         }
         return {**about, **({"axes": forms} if self.is_shape else forms[0]), **domain}
 
+    def row(self) -> Row:
+        """The formula, its value and its domain, as a row of a table."""
+        shown = [formula.write(TEXT) for formula in self.formulas]
+        form: Any = self.formulas[0]
+        if self.is_shape:
+            form = Told([plain(f.value) for f in self.formulas], TEXT.shape(shown))
+        value = self.value()
+        found = Told(value, _grouped(value)) if isinstance(value, list) else value
+        at = self._point() if value is not None and self.names else ""
+        return Row((self.title, self.of, form, found, at, "; ".join(self.remarks())))
+
     def value(self) -> Any:
         """The value at the values of the variables; None where the network does not fit there."""
         try:
@@ -184,6 +195,21 @@ def _grouped(value: Any) -> str:
 
 def _latex(size: Size) -> str:
     return size.latex() if isinstance(size, Dim) else str(size)
+
+
+_COLUMNS = (
+    Column("network", "Network"),
+    Column("of", "What"),
+    Column("formula", "Formula", wraps=True),
+    Column("value", "Value", right=True),
+    Column("at", "At"),
+    Column("domain", "Holds", wraps=True),
+)
+
+
+def table(written: Sequence[Written]) -> Table:
+    """Formulas as a table, a row each."""
+    return Table(_COLUMNS, [one.row() for one in written])
 
 
 def python_module(written: Sequence[Written]) -> list[str]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.closed_form import Formula
 from convcalc.analysis.memory import Peak, peak
 from convcalc.analysis.quantities import QUANTITIES, Totals, totals
 from convcalc.analysis.receptive_field import Fields, receptive_fields
-from convcalc.dim import Dim, Size
+from convcalc.dim import Size
+from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Node, collector_paused
 from convcalc.layer import Shape
+from convcalc.report.columns import ALL_LEVELS, Layout, layer_table, tree_table
+from convcalc.report.formats.text import page
+from convcalc.report.page import Page
+from convcalc.report.table import JSON_VERSION as JSON_VERSION
+from convcalc.report.table import Table
+from convcalc.report.table import plain as plain
+from convcalc.report.terminal import Rendered
 from convcalc.view import Reach
 
 if TYPE_CHECKING:
@@ -20,7 +27,6 @@ if TYPE_CHECKING:
 
     from convcalc.conventions.rules import Bridge
 
-JSON_VERSION = 1
 _OPEN = Reach(None, None, None)
 """A receptive field that depends on a symbol."""
 
@@ -83,11 +89,12 @@ class Row:
         return f"Row({self.name}: {self.type} → {self.output_shape})"
 
 
-class Report:
+class Report(Page):
     """What `summarize` gives.
 
     `rows` are the layers in running order, `totals` their sums; every figure is an int, or a Dim
-    where the network is symbolic. `str()` is the table; `to_dict()` is the JSON.
+    where the network is symbolic. `str()` is the table, `to_dict()` the JSON; `to_markdown()`,
+    `to_latex()`, `to_html()`, `to_csv()`, `to_dicts()` and `to_pandas()` are the table elsewhere.
     """
 
     def __init__(
@@ -168,12 +175,24 @@ class Report:
             self._formula = self._macs_formula()
         return self._formula
 
-    def text(self, width: int | None = None, **options: Any) -> str:
-        """The table as plain text; see `convcalc.report.terminal.render`."""
-        from convcalc.report.terminal import render
-
+    def table(self, **layout: Any) -> Table:
+        """The module tree; see `convcalc.report.columns.Layout` for what may be said of it."""
         with collector_paused():
-            return "\n".join(render(self, width=width, **options).plain())
+            return tree_table(self, Layout(**layout))
+
+    def records(self, **layout: Any) -> Table:
+        """A row for every layer, numbers exact; with `depth`, a row for every module there."""
+        with collector_paused():
+            return layer_table(self, Layout(**layout))
+
+    def tree(self, **layout: Any) -> Table:
+        """The module tree with all its levels."""
+        return self.table(**{"depth": ALL_LEVELS, **layout})
+
+    def until(self, error: ConvcalcError, width: int | None, **layout: Any) -> Rendered:
+        """The table down to the layer at which the network could not be built."""
+        table = tree_table(self, Layout(**layout), failed=True)
+        return page(table, width, failed=error.path or str(error.where))
 
     def to_dict(self) -> dict[str, Any]:
         """The report as `summarize --format json` prints it."""
@@ -200,31 +219,5 @@ class Report:
                 "receptive_padding": plain(row.receptive_padding),
             }
 
-    def __str__(self) -> str:
-        return self.text()
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(self.text())}</pre>"
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from convcalc.report.terminal import render
-
-        yield render(self, width=options.max_width).rich()
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: numbers as numbers, symbolic ones as text that a spec reads back."""
-    if isinstance(value, Dim):
-        return value.python()
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, Fraction):
-        decimal = float(value)
-        # 11/10 is the decimal 1.1 exactly as JSON writes it; 1/3 is none
-        exact = Fraction(str(decimal)) == value
-        return decimal if exact else f"{value.numerator}/{value.denominator}"
-    return str(value) if isinstance(value, str) else value
+        yield self.rendered(options.max_width).rich()

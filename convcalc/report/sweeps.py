@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from convcalc.analysis.sweep.rows import Rows, joined
 from convcalc.analysis.sweep.run import MAX_VALUES, check_memory
 from convcalc.errors import OutputError, UsageError
+from convcalc.report.formats.csv import harmless
+from convcalc.report.formats.text import plain_rows
 from convcalc.report.output import replacing
-from convcalc.report.terminal import Rendered, listing
+from convcalc.report.page import Page
+from convcalc.report.table import JSON_VERSION, Column, Row, Table
+from convcalc.report.terminal import Rendered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,23 +24,35 @@ if TYPE_CHECKING:
 
 SHOWN = 100
 """Rows of a table for people."""
+FOR_PEOPLE = (".txt", ".md", ".tex", ".html")
+"""Suffixes of tables for people, who see the first rows."""
 
 
-class Sweep:
+class Sweep(Page):
     """The rows of a sweep: `columns` maps names to arrays, `sweep["macs"]` is one of them.
 
     Counts are integers, exact: int64, or Python's own (dtype object) where that is too small.
     `configurations` is how many there were, `legal` at how many of them the network fits together;
-    `misfits` says why some structures never do.
+    `misfits` says why some structures never do; `hidden` how many rows more there are than the
+    columns have.
     """
 
     def __init__(
-        self, columns: Columns, configurations: int, legal: int, misfits: Iterable[str] = ()
+        self,
+        columns: Columns,
+        configurations: int,
+        legal: int,
+        misfits: Iterable[str] = (),
+        *,
+        title: str = "",
+        hidden: int = 0,
     ) -> None:
         self.columns = columns
         self.configurations = configurations
         self.legal = legal
         self.misfits = tuple(misfits)
+        self.title = title
+        self.hidden = hidden
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -44,50 +60,57 @@ class Sweep:
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name]
 
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """A mapping for every row, with numbers of Python's own."""
-        columns = [column.tolist() for column in self.columns.values()]
-        return [dict(zip(self.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+    @property
+    def kept(self) -> int:
+        """How many rows there are, those that are not in the columns among them."""
+        return len(self) + self.hidden
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a .csv, .npz or .parquet file: whole, or not at all.
+    def table(self, **options: Any) -> Table:
+        """The first rows, and what they are of."""
+        table = self._table(min(len(self), SHOWN))
+        hidden = self.kept - len(table.rows)
+        remarks = [f"… and {hidden:,} rows more"] if hidden else []
+        remarks.append(self.summary(self.kept))
+        if self.misfits:
+            remarks.append(self.left_out())
+        return table._replace(remarks=tuple(remarks))
+
+    def records(self, **options: Any) -> Table:
+        """All rows, with numbers of Python's own."""
+        return self._table(len(self))
+
+    def _table(self, count: int) -> Table:
+        lists = [column[:count].tolist() for column in self.columns.values()]
+        columns = (
+            Column(name, name, right=all(isinstance(value, (int, float)) for value in values))
+            for name, values in zip(self.columns, lists, strict=True)
+        )
+        rows = [Row(row) for row in zip(*lists, strict=True)]
+        return Table(tuple(columns), rows, title=self.title)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rows as `sweep --format json` prints them, without the name of the network."""
+        return {"convcalc": JSON_VERSION, "rows": self.to_dicts()}
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write a .csv, .npz or .parquet file, or a table for people: whole, or not at all.
 
         Raises:
             UsageError: the suffix is another one, or Parquet is not installed.
             OutputError: it cannot be written.
         """
-        with writer(os.fspath(path)) as file:
+        target = os.fspath(path)
+        if is_for_people(target):
+            super().save(target)
+            return
+        with writer(target) as file:
             file.write(self.columns)
 
-    def __str__(self) -> str:
-        return "\n".join(self.rendered(None).plain())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
-
-    def rendered(self, width: int | None, more: int = 0) -> Rendered:
-        """The first rows as a table, and what it is of; `more` rows are not in the columns."""
-        shown = {name: column[:SHOWN] for name, column in self.columns.items()}
-        rows = [
-            [_cell(value) for value in row]
-            for row in zip(*(column.tolist() for column in shown.values()), strict=True)
-        ]
-        numbers = [
-            i for i, column in enumerate(shown.values())
-            if all(isinstance(value, (int, float)) for value in column.tolist())
-        ]  # fmt: skip
-        rendered = listing(tuple(shown), rows, width, numbers)
-        hidden = len(self) - len(rows) + more
-        if hidden:
-            rendered.rows.append([(f"… and {hidden:,} rows more", "faint")])
-        rendered.rows.append([(self.summary(len(self) + more), "")])
-        if self.misfits:
-            rendered.rows.append([(self.left_out(), "")])
-        return rendered
+    def rendered(self, width: int | None, **options: Any) -> Rendered:
+        """The first rows as a table, and what they are of."""
+        table = self.table()
+        told = [[(text, "faint" if text[0] == "…" else "")] for text in table.remarks]
+        return Rendered([*plain_rows(table, width).rows, *told])
 
     def summary(self, kept: int) -> str:
         """How many configurations there were, fit and are kept."""
@@ -104,8 +127,9 @@ class Sweep:
         return f"Left out, {len(self.misfits):,} structures, the first: {first}"
 
 
-def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def is_for_people(path: str) -> bool:
+    """Whether a file is a table for people, by its suffix."""
+    return os.path.splitext(path)[1].lower() in FOR_PEOPLE
 
 
 def collected(found: Iterable[Rows], misfits: list[str]) -> Sweep:
@@ -137,7 +161,7 @@ class Writer(Protocol):
 
 
 @contextmanager
-def writer(path: str) -> Iterator[Writer]:
+def writer(path: str, name: str = "") -> Iterator[Writer]:
     """A file of the kind that the suffix says, which is there, whole, when the block ends well.
 
     Raises:
@@ -147,10 +171,10 @@ def writer(path: str) -> Iterator[Writer]:
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in WRITERS:
         raise UsageError(
-            f"-o {path}: rows are written to {', '.join(WRITERS)}",
+            f"-o {path}: rows are written to {', '.join((*WRITERS, *FOR_PEOPLE))}",
             hint="The suffix says which.",
         )
-    with replacing(path) as temporary, WRITERS[suffix](temporary) as file:
+    with replacing(path) as temporary, WRITERS[suffix](temporary, name) as file:
         yield file
 
 
@@ -168,7 +192,15 @@ class Csv:
         if not self.has_header:
             self.lines.writerow(columns)
             self.has_header = True
-        self.lines.writerows(zip(*(c.tolist() for c in columns.values()), strict=True))
+        self.lines.writerows(zip(*map(_listed, columns.values()), strict=True))
+
+
+def _listed(column: NDArray[Any]) -> list[Any]:
+    """A column as a list, its words harmless to spreadsheets."""
+    values: list[Any] = column.tolist()
+    if column.dtype.kind in "biuf":
+        return values
+    return [harmless(value) if isinstance(value, str) else value for value in values]
 
 
 class Json:
@@ -199,14 +231,23 @@ class Json:
 
 
 @contextmanager
-def csv_writer(path: str) -> Iterator[Writer]:
+def csv_writer(path: str, name: str) -> Iterator[Writer]:
     """A .csv file."""
     with open(path, "w", encoding="utf-8", newline="") as file:
         yield Csv(file)
 
 
 @contextmanager
-def npz_writer(path: str) -> Iterator[Writer]:
+def json_writer(path: str, name: str) -> Iterator[Writer]:
+    """A .json file, with the name of the network."""
+    with open(path, "w", encoding="utf-8") as file:
+        rows = Json(file, name)
+        yield rows
+        rows.end()
+
+
+@contextmanager
+def npz_writer(path: str, name: str) -> Iterator[Writer]:
     """NumPy's archive, an array for each column; integers over 64 bits as text."""
     import zipfile
 
@@ -240,7 +281,7 @@ def npz_writer(path: str) -> Iterator[Writer]:
 
 
 @contextmanager
-def parquet_writer(path: str) -> Iterator[Writer]:
+def parquet_writer(path: str, name: str) -> Iterator[Writer]:
     """Apache Parquet; integers over 64 bits as text."""
     try:
         import pyarrow
@@ -283,4 +324,4 @@ def parquet_writer(path: str) -> Iterator[Writer]:
             parquet_file.file.close()
 
 
-WRITERS = {".csv": csv_writer, ".npz": npz_writer, ".parquet": parquet_writer}
+WRITERS = {".csv": csv_writer, ".json": json_writer, ".npz": npz_writer, ".parquet": parquet_writer}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from convcalc.analysis.quantities import QUANTITIES
+from convcalc.analysis.quantities import COLUMNS
 from convcalc.dim import Size
 from convcalc.graph import Graph, Module, Node
 from convcalc.layer import Shape
@@ -30,6 +30,8 @@ class Line(NamedTuple):
     """Whether levels below it are not shown."""
     first: Node | Module
     """The layer or module, the first of them where they are repeated."""
+    output: Node | None
+    """The layer whose output is that of the line; None in a module that was not finished."""
 
 
 LONG = 100
@@ -68,7 +70,7 @@ def lines(
 
 class _Walk:
     def __init__(self, quantities: list[str], fold: bool) -> None:
-        self.quantities = [(name, QUANTITIES[name]) for name in quantities]
+        self.quantities = [(name, COLUMNS[name]) for name in quantities]
         self.depth: int | None = None
         self.fold = fold
         self.signatures: dict[object, int] = {}
@@ -100,6 +102,7 @@ class _Walk:
                     sums=self._run_sums(run),
                     hides=is_module and not opened,
                     first=first,
+                    output=_output(run[-1]),
                 )
             )
             if opened:
@@ -158,6 +161,10 @@ def _feeds(before: Node | Module, child: Node | Module) -> bool:
     if isinstance(child, Module):
         return child.input is output
     return len(child.inputs) == 1 and child.inputs[0] is output
+
+
+def _output(child: Node | Module) -> Node | None:
+    return child.output if isinstance(child, Module) else child
 
 
 def _shape(child: Node | Module) -> Shape:

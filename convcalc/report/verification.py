@@ -2,49 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from convcalc.execution.verify import Check, Verification
-from convcalc.report.terminal import Rendered, listing
+from convcalc.report.formats.text import plain_rows
+from convcalc.report.page import Page
+from convcalc.report.table import Column, Row, Sizes, Table, Told
+from convcalc.report.terminal import Rendered
 
 _TITLES = {
     "output_shape": "Output", "params": "Params", "macs": "MACs", "macs_nonpad": "Without padding",
     "receptive_field": "Field", "finite": "Finite",
 }  # fmt: skip
+_NUMBERS = ("params", "macs", "macs_nonpad")
 
 
-def rendered(verification: Verification, width: int | None) -> Rendered:
-    """A line for every layer and for the whole network, then every figure that is wrong."""
-    by_layer: dict[str, dict[str, Check]] = {}
-    for check in verification.checks:
-        by_layer.setdefault(check.layer, {})[check.quantity] = check
-    whole = by_layer.pop("", {})
-    rows = []
-    for layer, checks in [*by_layer.items(), ("Total", whole)]:
-        cells = [_cell(checks.get(quantity)) for quantity in _TITLES]
-        ok = all(check.ok for check in checks.values())
-        rows.append(["✓" if ok else "✗", layer, *cells])
-    table = listing(("", "Layer", *_TITLES.values()), rows, width, right=(3, 4, 5))
-    lines = [[(verification.name, "title")], *table.rows]
-    if "peak_activation_bytes" in whole:
-        peak = whole["peak_activation_bytes"]
-        mark = "✓" if peak.ok else "✗"
-        lines.append(
-            [(f"{mark} Peak of the activations: {peak.observed:,} bytes held at once.", "")]
+class Verified(Page):
+    """A verification: a line for every layer, then every figure that is wrong."""
+
+    def __init__(self, verification: Verification) -> None:
+        self.verification = verification
+
+    def table(self, **options: Any) -> Table:
+        """What the run showed, a row for every layer and one for the whole network."""
+        by_layer: dict[str, dict[str, Check]] = {}
+        for check in self.verification.checks:
+            by_layer.setdefault(check.layer, {})[check.quantity] = check
+        whole = by_layer.pop("", {})
+        rows = [_row(layer, checks) for layer, checks in by_layer.items()]
+        columns = (Column(key, title, right=key in _NUMBERS) for key, title in _TITLES.items())
+        return Table(
+            (Column("ok", ""), Column("layer", "Layer"), *columns),
+            rows,
+            _row("Total", whole),
+            title=self.verification.name,
+            remarks=tuple(self._told(whole)),
         )
-    wrong = [check for check in verification.checks if not check.ok]
-    for check in wrong:
-        where = f"{check.layer}: " if check.layer else ""
-        told = f"✗ {where}{check.quantity}: predicted {_shown(check.predicted)}, "
-        lines.append([(f"{told}observed {_shown(check.observed)}", "failed")])
-    count = len(verification.checks)
-    result = "all confirmed" if not wrong else f"{len(wrong):,} wrong"
-    lines.append([(f"{count:,} figures held against the run: {result}.", "")])
-    return Rendered(lines)
+
+    def records(self, **options: Any) -> Table:
+        """A row for every figure."""
+        columns = tuple(Column(key, "") for key in Check._fields)
+        rows = [Row(tuple(check)) for check in self.verification.checks]
+        return Table(columns, rows, title=self.verification.name)
+
+    def rendered(self, width: int | None, **options: Any) -> Rendered:
+        """The table for a terminal, what is wrong in red."""
+        table = self.table()
+        told = ([(line, "failed" if line.startswith("✗ ") else "")] for line in table.remarks)
+        return Rendered([[(table.title, "title")], *plain_rows(table, width).rows, *told])
+
+    def _told(self, whole: dict[str, Check]) -> Iterator[str]:
+        """The peak, the figures that are wrong, and how many there are."""
+        if "peak_activation_bytes" in whole:
+            peak = whole["peak_activation_bytes"]
+            mark = "✓" if peak.ok else "✗"
+            yield f"{mark} Peak of the activations: {peak.observed:,} bytes held at once."
+        checks = self.verification.checks
+        wrong = [check for check in checks if not check.ok]
+        for check in wrong:
+            where = f"{check.layer}: " if check.layer else ""
+            told = f"✗ {where}{check.quantity}: predicted {_shown(check.predicted)}, "
+            yield f"{told}observed {_shown(check.observed)}"
+        result = "all confirmed" if not wrong else f"{len(wrong):,} wrong"
+        yield f"{len(checks):,} figures held against the run: {result}."
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The checks as `verify --format json` prints them."""
+        return [check._asdict() for check in self.verification.checks]
 
 
-def _cell(check: Check | None) -> str:
-    return "" if check is None else _shown(check.observed)
+def _row(layer: str, checks: dict[str, Check]) -> Row:
+    ok = all(check.ok for check in checks.values())
+    cells = (_cell(checks.get(quantity)) for quantity in _TITLES)
+    return Row((Told(ok, "✓" if ok else "✗"), layer, *cells))
+
+
+def _cell(check: Check | None) -> Any:
+    if check is None:
+        return None
+    observed = check.observed
+    return Sizes(observed) if isinstance(observed, list) else observed
 
 
 def _shown(value: Any) -> str:
@@ -53,8 +91,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return "×".join(f"{size}" for size in value)
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def to_dicts(verification: Verification) -> list[dict[str, Any]]:
-    """The checks as `verify --format json` prints them."""
-    return [check._asdict() for check in verification.checks]

@@ -12,28 +12,26 @@ from convcalc.layer import show_shape
 from convcalc.notation import LATEX, TEXT, Notation
 from convcalc.report import slides
 from convcalc.report.board import STYLES
+from convcalc.report.columns import ALL_LEVELS, REPEATED
 from convcalc.report.explanation import (
     LATEX_NEEDS,
     Written,
     in_notation,
     known,
     notebook,
-    plain_latex,
-    plain_markdown,
 )
-from convcalc.report.report import JSON_VERSION, plain
-from convcalc.report.terminal import Piece, Rendered, number, shape, wrapped
+from convcalc.report.formats import latex, markdown
+from convcalc.report.formats.text import number, shape
+from convcalc.report.table import JSON_VERSION, plain
+from convcalc.report.terminal import Piece, Rendered, wrapped
 from convcalc.report.tree import Line, lines
 
 _GAP = "  "
 _INDENT = 0.7
 """How far, in ems, a level of modules is moved to the right on slides."""
-_REPEATED = "×n: n identical ones; their line holds the sum, the lines below it one."
 _HIDDEN = "Modules hold more: --depth N shows more levels, without it all are shown."
 _UNEVEN = "Where ⌊⌋ stands, windows do not fit evenly: what is left at the end is not read."
 _TITLES = ("Layer", "Size", "Output", "Params", "MACs")
-_LEVELS = 1_000
-"""More than modules can be nested."""
 
 
 class _Entry(NamedTuple):
@@ -73,7 +71,7 @@ class _Entry(NamedTuple):
     @property
     def around(self) -> str:
         """The path of the module it is in, for LaTeX."""
-        return plain_latex(self.line.first.path.rpartition(".")[0])
+        return latex.escape(self.line.first.path.rpartition(".")[0])
 
     @property
     def counts(self) -> tuple[str, str]:
@@ -106,7 +104,7 @@ class Walkthrough:
         self._entries = [
             _entry(line, derivations, style)
             for line in lines(
-                graph, ["params", "macs"], depth=depth or _LEVELS, fold=fold, root=module
+                graph, ["params", "macs"], depth=depth or ALL_LEVELS, fold=fold, root=module
             )
         ]
         self._sums = {name: total(name, graph, nodes=nodes) for name in ("params", "macs")}
@@ -122,7 +120,7 @@ class Walkthrough:
             styles = ["header", "faint", *(["layer"] * len(self._entries)), "faint", "total"]
             body += [[], *([(row, style)] for row, style in zip(rows, styles, strict=True))]
         for note, needed in (
-            (_REPEATED, any(entry.line.times > 1 for entry in self._entries)),
+            (REPEATED, any(entry.line.times > 1 for entry in self._entries)),
             (_UNEVEN, any(s.remark for e in self._entries for s in e.sizes)),
             (_HIDDEN, any(entry.line.hides for entry in self._entries)),
         ):
@@ -179,7 +177,7 @@ class Walkthrough:
         """As a Markdown table with math between dollar signs."""
         rows = [f"| {' | '.join(_TITLES)} |", "|---|---|---|--:|--:|"]
         for entry in self._entries:
-            label = "&emsp;" * len(entry.line.ancestors) + plain_markdown(entry.label.strip())
+            label = "&emsp;" * len(entry.line.ancestors) + markdown.escape(entry.label.strip())
             rows.append(f"| {' | '.join((label, *self._cells(entry)))} |")
         rows.append(f"| **Total** | | | {' | '.join(self._totals)} |")
         return "\n".join(rows)
@@ -194,7 +192,7 @@ class Walkthrough:
             (t for t in slides.TYPES[:2] if self._ems(beside=False) <= _room(t, 4)), slides.TINY
         )
         rows = [self._rows(entry, size, beside=wide is not None) for entry in self._entries]
-        totals = " & ".join(map(plain_latex, self._totals))
+        totals = " & ".join(map(latex.escape, self._totals))
         columns, skipped = ("lllrr", " & & & ") if wide else ("llrr", " & & ")
         titles = _TITLES if wide else (_TITLES[0], *_TITLES[2:])
         head = rf"{' & '.join(titles)} \\ \hline"
@@ -242,8 +240,8 @@ class Walkthrough:
         # a fraction within a line would be too small to read
         worked, output, params, macs = (c.replace(r"\frac", r"\dfrac") for c in self._cells(entry))
         indent = rf"\hspace*{{{_INDENT * len(entry.line.ancestors):g}em}}"
-        label = indent * bool(entry.line.ancestors) + plain_latex(entry.label.strip())
-        shown = plain_latex(output), plain_latex(macs)
+        label = indent * bool(entry.line.ancestors) + latex.escape(entry.label.strip())
+        shown = latex.escape(output), latex.escape(macs)
         height = size.points * 1.25
         if beside:
             row = (
@@ -252,14 +250,14 @@ class Walkthrough:
                         label,
                         worked,
                         shown[0],
-                        params if params.startswith("$") else plain_latex(params),
+                        params if params.startswith("$") else latex.escape(params),
                         shown[1],
                     )
                 )
                 + r" \\"
             )
             return row, size.points * 3.2 if r"\dfrac" in worked + params else height
-        row = " & ".join((label, shown[0], plain_latex(entry.counts[0]), shown[1])) + r" \\"
+        row = " & ".join((label, shown[0], latex.escape(entry.counts[0]), shown[1])) + r" \\"
         formulas = [worked] if worked else []
         formulas += [params] if params != entry.counts[0] else []
         room = size.ems - _INDENT * (len(entry.line.ancestors) + 2) - 2
@@ -273,7 +271,7 @@ class Walkthrough:
 
     def notebook(self) -> dict[str, Any]:
         """As a Jupyter notebook, nbformat 4."""
-        return notebook([f"# {plain_markdown(self.title)}", self.markdown()])
+        return notebook([f"# {markdown.escape(self.title)}", self.markdown()])
 
     def to_dict(self) -> dict[str, Any]:
         """As `explain --steps --format json` prints it: lines, each with its steps."""
