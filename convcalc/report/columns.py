@@ -258,7 +258,7 @@ def tree_table(report: Report, layout: Layout, failed: bool = False) -> Table:
         )
         for line in found
     ]
-    table = _table(report, figures, "Layer", rows)
+    table = _without_empty_shares(_table(report, figures, "Layer", rows))
     if failed:
         return table
     return table._replace(
@@ -267,6 +267,22 @@ def tree_table(report: Report, layout: Layout, failed: bool = False) -> Table:
         if any(line.hides for line in found)
         else (),
         notes=tuple(_notes(report)),
+    )
+
+
+def _without_empty_shares(table: Table) -> Table:
+    """The table without columns of shares where nothing has one, as of a symbolic total."""
+    kept = [
+        i
+        for i, column in enumerate(table.columns)
+        if not column.is_share or any(row.cells[i].fraction is not None for row in table.rows)
+    ]
+    if len(kept) == len(table.columns) or not table.rows:
+        return table
+    return table._replace(
+        columns=tuple(table.columns[i] for i in kept),
+        rows=[row._replace(cells=tuple(row.cells[i] for i in kept)) for row in table.rows],
+        total=table.total and table.total._replace(cells=tuple(table.total.cells[i] for i in kept)),
     )
 
 

@@ -94,6 +94,12 @@ class Row(NamedTuple):
     times: int = 1
     """How many neighbours that are the same it stands for."""
 
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether there is a closed form in it."""
+        sizes = (size for value in self.cells if isinstance(value, Sizes) for size in value)
+        return any(isinstance(value, Dim) for value in (*self.cells, *sizes))
+
 
 class Table(NamedTuple):
     """A table with what is said around it."""
@@ -121,6 +127,11 @@ class Table(NamedTuple):
     def is_tree(self) -> bool:
         """Whether rows are parts of others."""
         return any(row.level for row in self.rows)
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether there are closed forms in it."""
+        return any(row.is_symbolic for row in self.all_rows)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """A mapping for every row, by the columns' names; without the total."""
@@ -174,11 +185,11 @@ class Script(ABC):
 
     def sizes(self, sizes: Sequence[Size]) -> str:
         """The sizes of a tensor."""
-        return self.times.join(self._factor(size) for size in sizes)
+        return self.times.join(
+            [self._factor(size) if isinstance(size, Dim) else str(size) for size in sizes]
+        )
 
-    def _factor(self, size: Size) -> str:
-        if not isinstance(size, Dim):
-            return str(size)
+    def _factor(self, size: Dim) -> str:
         return f"({self.formula(size)})" if is_compound(size) else self.formula(size)
 
     def share(self, share: Share) -> str:
@@ -195,18 +206,19 @@ def is_compound(size: Dim) -> bool:
 
 def cell(value: Any, column: Column, script: Script) -> str:
     """A value as people read it."""
+    kind = type(value)
+    if kind is int:
+        return _count(value, column, script)
+    if kind is Sizes:
+        return script.sizes(value)
     if value is None:
         return ""
     if isinstance(value, str):
         return script.text(value)
-    if isinstance(value, bool):
+    if kind is bool:
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return _count(value, column, script)
     if isinstance(value, Dim):
         return script.formula(value)
-    if isinstance(value, Sizes):
-        return script.sizes(value)
     if isinstance(value, Share):
         return script.share(value)
     if isinstance(value, Told):

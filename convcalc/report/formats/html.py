@@ -14,6 +14,8 @@ from convcalc.report.table import TOTAL, Column, Row, Script, Share, Table, cell
 
 _OPEN = 60
 """Rows up to which a tree is shown unfolded."""
+_LONG = 48
+"""Letters of a cell that may be broken into lines."""
 
 _STYLE = """\
 .convcalc { font: 14px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
@@ -21,21 +23,23 @@ _STYLE = """\
 .convcalc .about, .convcalc .remarks { opacity: .7; margin: 0; }
 .convcalc .scroll { overflow-x: auto; margin: .75em 0; }
 .convcalc table { border-collapse: collapse; font: inherit; }
-.convcalc th, .convcalc td { padding: .1em .75em; text-align: left; vertical-align: top; }
-.convcalc th { font-weight: 600; }
-.convcalc .right { text-align: right; white-space: nowrap; }
+.convcalc th, .convcalc td, .convcalc .row > span { padding: .1em .6em; text-align: left;
+  vertical-align: top; white-space: nowrap; }
+.convcalc th, .convcalc tfoot td, .convcalc .head > span, .convcalc .total > span,
+.convcalc summary > .name { font-weight: 600; }
 .convcalc thead th, .convcalc .head { border-bottom: 1px solid; }
 .convcalc tfoot td, .convcalc .total { border-top: 1px solid; }
-.convcalc tfoot td, .convcalc .head, .convcalc .total { font-weight: 600; }
 .convcalc .tree { width: max-content; }
 .convcalc .row { display: grid; grid-template-columns: var(--widths); }
-.convcalc .row > span { padding: .1em 1ch; white-space: nowrap; }
-.convcalc .name { padding-left: calc(1ch + var(--level, 0) * 2ch) !important; }
-.convcalc summary { cursor: pointer; list-style: none; font-weight: 600; }
+.convcalc .row > .name { padding-left: calc(.6em + var(--level, 0) * 1.5em); }
+.convcalc .row .right, .convcalc table .right { text-align: right; }
+.convcalc .row .long, .convcalc table .long { white-space: normal; min-width: 24em; }
+.convcalc summary { cursor: pointer; list-style: none; }
 .convcalc summary::-webkit-details-marker { display: none; }
-.convcalc summary .name::before { content: "▸"; display: inline-block; width: 2ch; }
-.convcalc details[open] > summary .name::before { content: "▾"; }
-.convcalc .leaf .name::before { content: ""; display: inline-block; width: 2ch; }
+.convcalc .row > .name::before { content: ""; display: inline-block; width: 1.2em; }
+.convcalc summary.row > .name::before { content: "▸"; }
+.convcalc details[open] > summary > .name::before { content: "▾"; }
+.convcalc .head > .name::before { display: none; }
 .convcalc .row:hover { background: rgba(128, 128, 128, .15); }
 .convcalc .bar { background: linear-gradient(rgba(230, 159, 0, .5) 0 0) 0 50% / var(--share) 80%
   no-repeat; }
@@ -114,8 +118,7 @@ def _tree(table: Table) -> Iterator[str]:
     widths = " ".join(f"{width}ch" for width in _widths(table))
     yield f'<div class="tree" role="table" style="--widths: {widths}">'
     heads = "".join(
-        f'<span role="columnheader" class="{"right" if column.right else "left"}">'
-        f"{html.escape(column.title)}</span>"
+        f'<span role="columnheader"{_right(column)}>{html.escape(column.title)}</span>'
         for column in columns
     )
     yield f'<div class="row head" role="row">{heads}</div>'
@@ -143,6 +146,8 @@ def _cells(tag: str, row: Row, columns: Sequence[Column]) -> str:
     for i, (value, column) in enumerate(zip(row.cells, columns, strict=True)):
         text = cell(value, column, HTML)
         classes, style = ["right"] if column.right else [], ""
+        if len(text) > _LONG:
+            classes.append("long")
         if i == 0:
             text = text.capitalize() if row.kind == TOTAL else text
             text += f" ×{row.times:,}" if row.times > 1 else ""
@@ -162,10 +167,10 @@ def _right(column: Column) -> str:
 
 
 def _widths(table: Table) -> list[int]:
-    """The characters that columns need, in a type whose letters are narrower than its digits."""
+    """The widths of columns: their letters, of a type in which digits are among the widest."""
     widths = [len(column.title) for column in table.columns]
     for row in table.all_rows:
         for i, text in enumerate(texts(row, table.columns)):
-            extra = 2 * row.level + 3 + (len(f" ×{row.times:,}") if row.times > 1 else 0)
-            widths[i] = max(widths[i], len(text) + (0 if i else extra))
+            extra = 3 * row.level + 4 + (len(f" ×{row.times:,}") if row.times > 1 else 0)
+            widths[i] = max(widths[i], min(len(text), _LONG) + (0 if i else extra))
     return [width + 3 for width in widths]

@@ -63,27 +63,26 @@ SCRIPT: Script = _Latex()
 
 _PREAMBLE = r"""\usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage{textcomp}
 \usepackage{amsmath, array, booktabs, longtable}
-\IfFileExists{siunitx.sty}{
-  \usepackage{siunitx}
-  \sisetup{group-separator={,}, group-minimum-digits=4}
-}{% without siunitx, digits in groups of three
-  \ExplSyntaxOn
-  \NewDocumentCommand \num { m }
-    {
-      \tl_set:Nn \l_tmpa_tl {#1}
-      \bool_do_until:nn { \l_tmpa_bool }
-        {
-          \regex_replace_once:nnNF { \A (-?\d+) (\d{3}) (\Z|[.,]) } { \1,\2\3 } \l_tmpa_tl
-            { \bool_set_true:N \l_tmpa_bool }
-        }
-      \bool_set_false:N \l_tmpa_bool
-      \regex_replace_all:nnN { , } { \cB\{ , \cE\} } \l_tmpa_tl
-      \ensuremath { \l_tmpa_tl }
-    }
-  \ExplSyntaxOff
-}"""
+\IfFileExists{siunitx.sty}{\usepackage{siunitx}%
+  \sisetup{group-separator={,}, group-minimum-digits=4}}{}
+% without siunitx: digits in groups of three
+\ExplSyntaxOn
+\ProvideDocumentCommand \num { m }
+  {
+    \tl_set:Nn \l_tmpa_tl {#1}
+    \bool_set_false:N \l_tmpa_bool
+    \bool_until_do:Nn \l_tmpa_bool
+      {
+        \regex_replace_once:nnNF { \A (-?\d+) (\d{3}) (\Z|[.,]) } { \1,\2\3 } \l_tmpa_tl
+          { \bool_set_true:N \l_tmpa_bool }
+      }
+    \regex_replace_all:nnN { , } { \cB\{ , \cE\} } \l_tmpa_tl
+    \ensuremath { \l_tmpa_tl }
+  }
+\ExplSyntaxOff"""
 _NEEDS = "\\usepackage{array, booktabs, longtable, siunitx}"
 
 
@@ -148,11 +147,12 @@ def _section(table: Table, sheet: _Sheet) -> Iterator[str]:
         yield rf"{{\large\bfseries {escape(table.title)}}}{about}\par"
     if table.source:
         yield rf"{{\small {escape(table.source)}\par}}"
-    yield rf"\medskip{sheet.type}"
+    stretch = r"\renewcommand{\arraystretch}{1.4}" if table.is_symbolic else ""
+    yield rf"{{\medskip{sheet.type}{stretch}"
     yield from _tabular(table, sheet)
-    yield r"\par\medskip\footnotesize\raggedright"
+    yield r"\par}\medskip{\footnotesize\raggedright"
     yield from (rf"{escape(text)}\par" for text in (*table.remarks, *table.notes))
-    yield r"\normalsize"
+    yield "}"
 
 
 def _tabular(table: Table, sheet: _Sheet | None) -> Iterator[str]:

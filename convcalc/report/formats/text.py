@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from convcalc.dim import Dim, Size
+from convcalc.dim import Size
 from convcalc.report.table import (
     LAYER,
     MODULE,
@@ -12,7 +12,6 @@ from convcalc.report.table import (
     Row,
     Script,
     Share,
-    Sizes,
     Table,
     cell,
 )
@@ -172,7 +171,7 @@ class _Layout:
 
     def _move_long_totals(self) -> None:
         """Put the totals that are closed forms longer than their columns below the table."""
-        if self.table.total is None or not _is_symbolic(self.table.total):
+        if self.table.total is None or not self.table.total.is_symbolic:
             return
         for i, (title, end) in enumerate(zip(self.titles, self.ends, strict=True)):
             longest = max([len(title), *(len(cells[i]) for cells in self.cells)])
@@ -186,14 +185,12 @@ class _Layout:
         for i in chosen:
             found = self.texts[i]
             if not found and rows:
-                found = [bar(row.cells[i + 1], bar_cells) for row in rows]
-                if not any(found):
-                    continue  # shares of a symbolic total are empty: no column for them
-                found.append("")
+                found = [*(bar(row.cells[i + 1], bar_cells) for row in rows), ""]
             self.columns.append(self.table.columns[i + 1])
             by_column.append(found[: len(rows)])
             self.ends.append(found[-1] if total is not None and found else "")
         self.titles = [column.title for column in self.columns]
+        self.looks = [(c.right and not c.is_share, c.style) for c in self.columns]
         self.widths = [
             max(map(len, (title, end, *column)))
             for title, end, column in zip(self.titles, self.ends, by_column, strict=True)
@@ -204,7 +201,7 @@ class _Layout:
     def _is_too_wide(self) -> bool:
         """Whether it does not fit, and has closed forms, which a terminal would break anywhere."""
         wide = self.width is not None and self.full_width > self.width
-        return wide and any(map(_is_symbolic, self.table.all_rows))
+        return wide and self.table.is_symbolic
 
     @property
     def full_width(self) -> int:
@@ -214,17 +211,10 @@ class _Layout:
         self, label: list[Piece], cells: Sequence[str], style: str | None = None
     ) -> list[Piece]:
         row = list(label)
-        for column, text, width in zip(self.columns, cells, self.widths, strict=True):
-            is_number = column.right and not column.is_share
-            padded = text.rjust(width) if is_number else text.ljust(width)
-            row.append((GAP + padded, style or column.style))
+        for (right, own), text, width in zip(self.looks, cells, self.widths, strict=True):
+            padded = text.rjust(width) if right else text.ljust(width)
+            row.append((GAP + padded, style or own))
         return row
-
-
-def _is_symbolic(row: Row) -> bool:
-    """Whether a row has a closed form in it."""
-    sizes = (size for value in row.cells if isinstance(value, Sizes) for size in value)
-    return any(isinstance(value, Dim) for value in (*row.cells, *sizes))
 
 
 def _labels(rows: Sequence[Row]) -> list[list[Piece]]:
