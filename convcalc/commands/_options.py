@@ -12,7 +12,7 @@ import click
 from convcalc.analysis.memory import BYTES
 from convcalc.errors import SpecError, UsageError, shorten
 from convcalc.network import Network
-from convcalc.report.formats import SUFFIXES
+from convcalc.report.formats import DOCUMENTS, SUFFIXES
 from convcalc.report.output import save, show, terminal_width, write
 from convcalc.report.page import Page, written
 from convcalc.spec.document import read_file, read_string
@@ -66,19 +66,25 @@ def table_options(command: F) -> F:
     """--format, --fragment and -o of what is a table."""
     command = click.option(
         "--fragment", is_flag=True,
-        help="LaTeX and HTML to be put into a document; without it, they are whole ones, which "
-        "compile and show as they stand.",
+        help="Only the table, to be put into slides or a page; without it, LaTeX and HTML are "
+        "whole documents, which compile and show as they stand.",
     )(output_option(command))  # fmt: skip
     return format_option(*SUFFIXES)(command)
 
 
-def table_format(form: str | None, output: str | None) -> str:
+def table_format(form: str | None, output: str | None, fragment: bool) -> str:
     """The format of a table: as given, or as the suffix of -o says, or text.
 
     Raises:
-        UsageError: there is no format for a file of that suffix.
+        UsageError: there is no format for a file of that suffix, or it has no fragments.
     """
-    return chosen_format(form, output, {suffix: name for name, suffix in SUFFIXES.items()})
+    form = chosen_format(form, output, {suffix: name for name, suffix in SUFFIXES.items()})
+    if fragment and form not in DOCUMENTS:
+        raise UsageError(
+            f"--fragment is for {' and '.join(DOCUMENTS)}, and this is {form}",
+            hint="What is no document is a fragment already.",
+        )
+    return form
 
 
 def deliver_pages(

@@ -42,7 +42,7 @@ def command(
     \b
       convcalc check my_net.yaml vgg16
     """
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     rows: list[Row] = []
     for spec in specs:
         found = expectations(open_network(spec, {}))

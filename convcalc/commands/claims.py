@@ -44,7 +44,7 @@ def command(
       convcalc claims --deck B
       convcalc claims --format json
     """
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     found = list(claims(decks or DECKS))
     deliver_pages([page(found)], form, output, fragment)
     if any(claim.verdict == FAILED for claim in found):

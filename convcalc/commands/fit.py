@@ -62,7 +62,7 @@ def command(
       convcalc fit unet --vary H,W --keep 'macs < 1T and H % 32 == 0'
       convcalc fit mobilenet_v2 --vary width --step 0.05 --keep 'macs < 300M'
     """
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     values = parse_settings(settings, batch)
     names = list(dict.fromkeys(name.strip() for name in vary.split(",") if name.strip()))
     for name in names:

@@ -34,7 +34,7 @@ def command(name: str | None, form: str | None, fragment: bool, output: str | No
     if name is not None and name not in layer_names():
         raise UsageError(f"unknown layer '{name}'", hint=layer_hint(name, layer_names()))
     names = sorted(layer_names()) if name is None else [name]
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     if name is None:
         table = Table(
             (Column("name", "Layer"), Column("summary", "What it does", wraps=True)),

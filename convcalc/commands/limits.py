@@ -58,7 +58,7 @@ def command(
       convcalc limits alexnet
       convcalc limits unet --in H --format json
     """
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     values = parse_settings(settings, batch)
     net = open_network(spec, values, build=False)
     if names is None:

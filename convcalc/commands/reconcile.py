@@ -49,7 +49,7 @@ def command(
                     torchinfo-output-bytes, calflops, calflops-macs
     Only read       deepspeed, onnx-tool, netscope, convnet-burden
     """
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     chosen = parse_names(names)
     values = parse_settings(settings, batch)
 

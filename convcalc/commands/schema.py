@@ -1,28 +1,31 @@
-"""`convcalc schema`: the JSON Schema of specs."""
+"""`convcalc schema`: the JSON Schemas of specs and of reports."""
 
 from __future__ import annotations
 
 import click
 
-from convcalc.commands._options import output_option
-from convcalc.report.output import save, write
+from convcalc.commands._options import deliver, output_option
 
 
 @click.command("schema")
+@click.option("--report", is_flag=True, help="The schema of what `summarize --format json` prints.")
 @output_option
-def command(output: str | None) -> None:
+def command(report: bool, output: str | None) -> None:
     """Print a JSON Schema with which editors complete and check specs.
 
     \b
       convcalc schema -o convcalc.schema.json
       # yaml-language-server: $schema=convcalc.schema.json   (first line of a spec)
+      convcalc schema --report
     """
     import json
 
-    from convcalc.spec.schema import json_schema
+    if report:
+        from convcalc.report.schema import report_schema
 
-    text = json.dumps(json_schema(), indent=1, ensure_ascii=False)
-    if output is None:
-        write(text)
+        found = report_schema()
     else:
-        save(text, output)
+        from convcalc.spec.schema import json_schema
+
+        found = json_schema()
+    deliver(json.dumps(found, indent=1, ensure_ascii=False), output)

@@ -96,7 +96,7 @@ def command(
       convcalc summarize alexnet --symbolic H,W
       convcalc summarize vgg16 --style cs231n -o vgg16.tex
     """
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     layout: dict[str, Any] = {
         "columns": columns, "style": style, "no_bias": no_bias, "numbers": numbers,
         "memory": memory, "digits": digits, "fold": not everything,

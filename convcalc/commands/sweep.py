@@ -132,7 +132,7 @@ def command(
         else:
             found = _beginning(rows, net.title)
     if not isinstance(found, _Count):
-        deliver_pages([found], table_format(form, output), output, fragment)
+        deliver_pages([found], table_format(form, output, fragment), output, fragment)
     if output is not None:
         click.echo(f"{output}: {found.summary(found.kept)}", err=True)
     if misfits:

@@ -63,7 +63,7 @@ def command(
     """
     if everything == bool(specs):
         raise UsageError("verify takes SPECs, or --all for the whole zoo")
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     values = parse_settings(settings, batch)
     saved = None if report is None else _read(report)
     failed = False

@@ -33,7 +33,7 @@ def command(name: str | None, form: str | None, fragment: bool, output: str | No
       convcalc zoo --format json
       convcalc zoo resnet50 > my_resnet.yaml
     """
-    form = table_format(form, output)
+    form = table_format(form, output, fragment)
     if name is not None:
         file = zoo_file(name)
         if file is None:

@@ -190,7 +190,7 @@ class Layout(NamedTuple):
         """The columns, with their numbers rounded as is said.
 
         Raises:
-            UsageError: a column, a style or a unit does not exist.
+            UsageError: a column, a style or a unit does not exist, or there is nothing to round.
         """
         style = known(self.style, STYLES, "style") if self.style else Style(DEFAULT_COLUMNS)
         figures = []
@@ -200,7 +200,21 @@ class Layout(NamedTuple):
                 figure = COLUMNS[figure.without_bias]
             rounding = self._rounding(figure.column, style.roundings.get(name))
             figures.append(figure._replace(column=figure.column._replace(rounding=rounding)))
+        self._check_rounded([figure.column for figure in figures])
         return figures
+
+    def _check_rounded(self, columns: Sequence[Column]) -> None:
+        for what, asked, units in (
+            ("counts", self.numbers, COUNTS),
+            ("bytes", self.memory, BYTE_UNITS),
+        ):
+            if asked is not None and not any(column.units is units for column in columns):
+                raise UsageError(f"no column has {what} that could be rounded to {asked}")
+        if self.digits is not None and not any(column.rounding for column in columns):
+            raise UsageError(
+                "digits are of rounded numbers, and no column has any",
+                hint="Counts are rounded to K, M, G, T or auto, bytes to MB, MiB and the like.",
+            )
 
     def _rounding(self, column: Column, usual: Rounding | None) -> Rounding | None:
         if not column.units:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from convcalc.conventions.rules import Bridge
 
+_UNFOLDED = 2_000
+"""Rows of a tree that a browser shows at once."""
 _OPEN = Reach(None, None, None)
 """A receptive field that depends on a symbol."""
 
@@ -186,8 +188,9 @@ class Report(Page):
             return layer_table(self, Layout(**layout))
 
     def tree(self, **layout: Any) -> Table:
-        """The module tree with all its levels."""
-        return self.table(**{"depth": ALL_LEVELS, **layout})
+        """The module tree with all its levels, unless that is more than anyone would unfold."""
+        table = self.table(**{"depth": ALL_LEVELS, **layout})
+        return table if len(table.rows) <= _UNFOLDED else self.table(**layout)
 
     def until(self, error: ConvcalcError, width: int | None, **layout: Any) -> Rendered:
         """The table down to the layer at which the network could not be built."""

@@ -17,6 +17,8 @@ SUFFIXES = {
 """The formats, with the suffixes of their files; JSON is what a page has to say of itself."""
 FOR_PROGRAMS = ("csv", "json")
 """Those in which every layer has its row, numbers are exact, and nothing is said around them."""
+DOCUMENTS = ("latex", "html")
+"""Those that frame what they write, and can leave the frame out."""
 FOLDING = ("html",)
 """Those in which readers fold modules themselves."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from convcalc.dim import Dim
 from convcalc.report.table import Sizes, Table, Told, data
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 
 
 def document(tables: Sequence[Table], fragment: bool = False) -> str:
@@ -31,6 +31,7 @@ def document(tables: Sequence[Table], fragment: bool = False) -> str:
 
 def harmless(text: str) -> str:
     """A text that no spreadsheet takes for a formula: after an apostrophe where it would."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 

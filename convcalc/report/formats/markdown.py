@@ -32,9 +32,7 @@ def document(tables: Sequence[Table], fragment: bool = False) -> str:
 def _blocks(table: Table) -> Iterator[str]:
     if table.title:
         yield f"### {escape(table.title)}"
-    about = [text for text in (table.about, table.source) if text]
-    if about:
-        yield escape(". ".join(text[0].upper() + text[1:] for text in about))
+    yield from (escape(text) for text in (table.about, table.source) if text)
     yield "\n".join(_lines(table))
     yield from map(escape, table.remarks)
     if table.notes:
