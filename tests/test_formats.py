@@ -42,6 +42,7 @@ from convcalc.report.table import (
     Table,
     Told,
 )
+from convcalc.report.tree import lines
 from convcalc.spec.zoo import zoo_names
 from tests.test_cli import Run, run
 from tests.test_report import SHARED
@@ -357,7 +358,8 @@ def test_a_unit_is_said() -> None:
     text = report.text(columns="params,param_bytes", numbers="M", memory="MiB", digits=2)
     assert "Params (M)  Param bytes (MiB)" in text
     assert re.search(r"Total +61\.10 +233\.08\n", text)
-    assert "1 MiB = 2²⁰ bytes" in text
+    assert "Rounded: M = 10⁶, MiB = 2²⁰.\n" in text
+    assert "K = 10³, M = 10⁶, G = 10⁹, T = 10¹²." in report.text(numbers="auto")
 
 
 @pytest.mark.parametrize(
@@ -394,6 +396,14 @@ def test_words_survive(form: str, level: int) -> None:
     assert [row[0].strip() for row in rows] == [NASTY, NASTY, rows[-1][0]]
     assert rows[0][2] == NASTY
     assert [count(row[1]) for row in rows] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("start", ["[", "*"])
+def test_no_row_of_latex_is_an_argument_of_the_line_before(start: str) -> None:
+    table = Table((Column("a", "a"),), [Row(("b",)), Row((f"{start}2mm] c",))])
+    rows = document("latex", [table], fragment=True).splitlines()
+    assert not any(row.startswith(start) for row in rows)
+    assert READERS["latex"]("\n".join(rows)) == [["b"], [f"{start}2mm] c"]]
 
 
 @settings(max_examples=40)
@@ -521,6 +531,29 @@ def test_the_tree_in_html_folds(name: str) -> None:
     assert "<html" not in fragment
     assert convcalc.load(name)._repr_html_() == fragment
     assert 'style="--share: ' in text
+
+
+def test_rows_in_html_are_within_their_modules() -> None:
+    table = convcalc.load("googlenet").summarize().tree()
+    depth, found = 0, []
+    for tag in re.findall(
+        r"<(/?details|summary|div class=\"row leaf\")", document("html", [table])
+    ):
+        depth += {"details": 1, "/details": -1}.get(tag, 0)
+        if tag.startswith(("summary", "div")):
+            found.append(depth - (tag == "summary"))
+    assert found == [row.level for row in table.rows]
+
+
+def test_guides_are_those_of_the_tree() -> None:
+    graph = convcalc.load("googlenet").graph
+    due = []
+    for line in lines(graph, [], depth=99):
+        guides = "".join("│ " if goes_on else "  " for goes_on in line.ancestors[1:])
+        due.append(guides + ("└ " if line.is_last else "├ ") * bool(line.ancestors) + line.label)
+    text = convcalc.load("googlenet").summarize().text(columns=["type"], depth=99)
+    shown = text.splitlines()[5 : 5 + len(due)]
+    assert all(line.startswith(label) for line, label in zip(shown, due, strict=True))
 
 
 def test_a_tree_of_thousands_of_rows_is_cut() -> None:

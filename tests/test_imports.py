@@ -61,7 +61,7 @@ except SystemExit as end:
 """
     loaded = imported(code)
     assert "convcalc.network" in loaded
-    assert not loaded & {"numpy", "rich", "sympy", "pathlib", "urllib.parse"}
+    assert not loaded & {"numpy", "rich", "sympy", "pathlib", "urllib.parse", "html", "pandas"}
 
 
 def test_summarize_imports_only_the_layers_it_needs() -> None:

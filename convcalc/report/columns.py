@@ -11,6 +11,7 @@ from convcalc.dim import Dim, Size
 from convcalc.errors import ConvcalcError, UsageError, did_you_mean, shorten
 from convcalc.graph import Graph, Node
 from convcalc.layer import show_shape
+from convcalc.notation import TEXT
 from convcalc.report.table import (
     AUTO,
     BYTE_UNITS,
@@ -24,6 +25,7 @@ from convcalc.report.table import (
     Share,
     Sizes,
     Table,
+    decimal,
 )
 from convcalc.report.tree import Line, lines
 from convcalc.view import Spread, Window
@@ -367,13 +369,23 @@ def about(report: Report) -> str:
 def _remarks(found: Sequence[Line], table: Table) -> Iterator[str]:
     if any(line.times > 1 for line in found):
         yield REPEATED
-    used = [column for column in table.columns if column.rounding is not None]
-    if any(column.units is COUNTS for column in used):
-        yield "Rounded: K = 10³, M = 10⁶, G = 10⁹, T = 10¹²."
-    if any(column.units is BYTE_UNITS for column in used):
-        yield "Rounded: 1 kB = 10³ bytes, 1 MB = 10⁶ bytes; 1 KiB = 2¹⁰ bytes, 1 MiB = 2²⁰ bytes."
+    units: dict[str, int] = {}
+    for column in table.columns:
+        if column.rounding is not None:
+            one = column.rounding.unit
+            units |= decimal(column.units) if one == AUTO else {one: column.units[one]}
+    if units:
+        told = (f"{name} = {_power(factor)}" for name, factor in units.items())
+        yield f"Rounded: {', '.join(told)}."
     if any(column.key == "params_no_bias" for column in table.columns):
         yield "No bias: the shifts of norms are not counted either."
+
+
+def _power(factor: int) -> str:
+    """10⁶, or 2²⁰."""
+    base = 2 if factor % 10 else 10
+    exponent = len(str(factor)) - 1 if base == 10 else factor.bit_length() - 1
+    return TEXT.power(str(base), exponent)
 
 
 def _notes(report: Report) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -42,9 +42,9 @@ class Rounding(NamedTuple):
         unit, factor = self.unit, 1
         if unit == AUTO:
             unit = ""
-            for name in _decimal(units):
-                if abs(value) >= units[name]:
-                    unit, factor = name, units[name]
+            for name, size in decimal(units).items():
+                if abs(value) >= size:
+                    unit, factor = name, size
         else:
             factor = units[unit]
         digits = self.digits if factor > 1 else 0
@@ -54,9 +54,9 @@ class Rounding(NamedTuple):
         return text, unit if self.unit == AUTO else ""
 
 
-def _decimal(units: dict[str, int]) -> Iterable[str]:
+def decimal(units: dict[str, int]) -> dict[str, int]:
     """The decimal ones of some units, the smallest first."""
-    return (name for name, factor in units.items() if factor % 10 == 0)
+    return {name: factor for name, factor in units.items() if factor % 10 == 0}
 
 
 class Column(NamedTuple):
