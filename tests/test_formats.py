@@ -107,6 +107,7 @@ def plain_latex(text: str) -> str:
     }  # fmt: skip
     text = re.sub(r"\\([a-z]+)\{\}", lambda match: named[match[1]], text)
     text = text.replace(r"$\times$", "×").replace("--", "–").removeprefix("{}")
+    text = re.sub(r"(?<!\\)\{\}", "", text)
     return re.sub(r"\\([_&$#%{}])", r"\1", text)
 
 
@@ -356,7 +357,7 @@ def test_units_of_their_own(value: int) -> None:
 def test_a_unit_is_said() -> None:
     report = convcalc.load("alexnet").summarize()
     text = report.text(columns="params,param_bytes", numbers="M", memory="MiB", digits=2)
-    assert "Params (M)  Param bytes (MiB)" in text
+    assert "Params (M)  Param memory (MiB)" in text
     assert re.search(r"Total +61\.10 +233\.08\n", text)
     assert "Rounded: M = 10⁶, MiB = 2²⁰.\n" in text
     assert "K = 10³, M = 10⁶, G = 10⁹, T = 10¹²." in report.text(numbers="auto")
@@ -414,6 +415,17 @@ def test_any_words_survive(words: str) -> None:
     assert found[1] in (words, f"'{words}")
     (found,) = READERS["html"](document("html", [table]))
     assert found[1] == words
+
+
+@settings(max_examples=200)
+@given(st.text("ab *_`[]()<>{}|~&#$%^\\!-+.:,;=\"'@/", max_size=12))
+def test_any_signs_survive(words: str) -> None:
+    """Where they are markup, too: all that is special to Markdown and LaTeX."""
+    words = f"x{words}x"
+    table = Table((Column("a", "a"), Column("b", "b")), [Row((words, words))])
+    for form in ("markdown", "latex"):
+        (found,) = READERS[form](document(form, [table]))
+        assert found == [words, words]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])

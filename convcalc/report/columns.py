@@ -64,7 +64,7 @@ def _count(name: str, header: str, without_bias: str = "") -> Figure:
 
 def _bytes(key: str, header: str, of: str) -> Figure:
     return Figure(
-        Column(key, header, right=True, style="number", zero="–", units=BYTE_UNITS),
+        Column(key, header, right=True, style="number", zero="–", unit="bytes", units=BYTE_UNITS),
         lambda line, report: BYTES[report.dtype] * line.sums[of],
         (of,),
         lambda report: getattr(report.totals, key),
@@ -112,7 +112,7 @@ COLUMNS: dict[str, Figure] = {
         Column("output", "Output", style="shape"), lambda line, _: Sizes(line.output_shape[1:])
     ),
     "output_last": Figure(
-        Column("output_last", "Output, channels last", style="shape"),
+        Column("output_last", "Output, C last", style="shape"),
         lambda line, _: Sizes((*line.output_shape[2:], *line.output_shape[1:2])),
     ),
     "kernel": _of_windows("kernel", "Kernel", lambda window: window.kernel),
@@ -131,8 +131,8 @@ COLUMNS: dict[str, Figure] = {
     "divides": _count("divides", "Divides"),
     "exps": _count("exps", "Exps"),
     "values": _count("values", "Values"),
-    "activation_bytes": _bytes("activation_bytes", "Activation bytes", "values"),
-    "param_bytes": _bytes("param_bytes", "Param bytes", "params"),
+    "activation_bytes": _bytes("activation_bytes", "Memory", "values"),
+    "param_bytes": _bytes("param_bytes", "Param memory", "params"),
     "share": _share("macs", "% of MACs"),
     "params_share": _share("params", "% of params", without_bias="params_no_bias_share"),
     "params_no_bias_share": _share("params_no_bias", "% of params, no bias"),

@@ -69,6 +69,8 @@ class Column(NamedTuple):
     """The name of a style for terminals."""
     zero: str = "0"
     """How a zero is shown to people."""
+    unit: str = ""
+    """What its exact numbers count, where the header does not say."""
     units: dict[str, int] = {}  # noqa: RUF012 - a constant of this module
     """The units that its numbers may be rounded to; none where they stay exact."""
     rounding: Rounding | None = None
@@ -80,7 +82,7 @@ class Column(NamedTuple):
     @property
     def title(self) -> str:
         """The header, with the unit where all numbers have the same."""
-        unit = self.rounding.unit if self.rounding else AUTO
+        unit = self.rounding.unit if self.rounding else self.unit or AUTO
         return self.header if unit == AUTO else f"{self.header} ({unit})"
 
 

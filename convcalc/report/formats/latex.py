@@ -6,6 +6,7 @@ slides or a paper, which says above itself what it needs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from convcalc.dim import Dim
@@ -20,7 +21,7 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
     "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "`": r"\textasciigrave{}", "'": r"\textquotesingle{}", "\n": " ", "\t": " ",
+    "\0": "{}", "`": r"\textasciigrave{}", "'": r"\textquotesingle{}", "\n": " ", "\t": " ",
     "×": r"$\times$", "→": r"$\to$", "·": r"$\cdot$", "−": r"$-$", "≥": r"$\geq$",
     "≤": r"$\leq$", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
     "≈": r"$\approx$", "≠": r"$\neq$", "≡": r"$\equiv$", "Σ": r"$\Sigma$", "Π": r"$\Pi$",
@@ -30,8 +31,13 @@ _SPECIAL = {
 }  # fmt: skip
 
 
+_LIGATURES = re.compile("(?<=-)-|(?<=,),")
+"""Where two signs would become a dash, or a quotation mark."""
+
+
 def escape(text: str) -> str:
     """Text with what is special to LaTeX escaped; letters beyond Latin become question marks."""
+    text = _LIGATURES.sub("\0\\g<0>", text)
     return "".join(_SPECIAL.get(c, c if " " <= c < "\u0180" else "?") for c in text)
 
 

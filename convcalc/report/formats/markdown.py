@@ -13,7 +13,7 @@ _INDENT = "&emsp;"
 
 def escape(text: str) -> str:
     """Text with what is special to Markdown escaped, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split("\n")))
+    return _SPECIAL.sub(r"\\\1", " ".join(text.splitlines()))
 
 
 class _Markdown(Script):
