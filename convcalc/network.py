@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.analysis.sweep.plan import Axis
     from convcalc.analysis.sweep.rows import Rows, Selection
     from convcalc.analysis.sweep.run import Progress
+    from convcalc.execution.backends import Backend
     from convcalc.execution.executor import Observer
     from convcalc.execution.verify import Verification
     from convcalc.report.explanation import Explanation
@@ -503,61 +504,99 @@ class Network:
 
         return initial_weights(self._concrete("init"), seed, dtype)
 
-    def run(self, x: Any, weights: Mapping[str, Any] | None = None, *, seed: int = 0) -> Any:
+    def run(
+        self,
+        x: Any = None,
+        weights: Mapping[str, Any] | None = None,
+        *,
+        seed: int = 0,
+        dtype: str | None = None,
+        backend: str | Backend = "numpy",
+    ) -> Any:
         """The output for an input, an array of the shape (N, channels, *spatial).
 
-        Every layer's plain reference is run with NumPy, in the type of the input.
+        Every layer's plain reference is run, in the type of the input: float16, float32 or float64.
+        In float16 layers compute in float32 and round their outputs. Integers are taken as they
+        are, in float32: pictures of bytes are not scaled.
 
         Args:
-            x: the input, or a mapping of arrays where the network has several.
+            x: the input, or a mapping of arrays where the network has several; random numbers of
+                `seed` between −1 and 1 if there is none.
             weights: an array for every weight, by its path, as `init` gives them; random ones of
                 `seed` if there are none.
-            seed: of random weights.
+            seed: of random weights and inputs.
+            dtype: the type to compute in, if it is not that of the input.
+            backend: where to run: numpy, cupy (a GPU), or auto, a GPU where one works; or a
+                `Backend`. Arrays may be on its device already.
 
         Returns:
-            The output, or a mapping by the layers' paths where there are several.
+            The output, or a mapping by the layers' paths where there are several: NumPy's arrays.
 
         Raises:
-            ConvcalcError: an input or a weight is missing, or of another shape.
+            ConvcalcError: an input or a weight is missing, of another shape, or of no numbers that
+                the type has; or there is too little memory.
+            UsageError: no such type or backend, or it does not work here.
         """
-        return self._run(x, weights, seed, None)
+        return self._run(x, weights, seed, None, dtype, backend)
 
     def profile(
-        self, x: Any, weights: Mapping[str, Any] | None = None, *, seed: int = 0
+        self,
+        x: Any = None,
+        weights: Mapping[str, Any] | None = None,
+        *,
+        seed: int = 0,
+        dtype: str | None = None,
+        backend: str | Backend = "numpy",
     ) -> tuple[Any, list[tuple[str, str, float, int]]]:
         """What `run` gives, and for every layer its path, its type, its seconds and its MACs."""
         import time
 
+        from convcalc.execution.backends import backend as chosen
+
+        device = chosen(backend)
         timed: list[tuple[str, str, float, int]] = []
         last = time.perf_counter()
 
         def observe(node: Node, inputs: Any, output: Any, held: int) -> None:
             nonlocal last
+            device.wait()
             now = time.perf_counter()
             macs: Any = node.op.cost.macs
             timed.append((node.path, node.kind, now - last, macs))
             last = time.perf_counter()
 
-        return self._run(x, weights, seed, observe), timed
+        return self._run(x, weights, seed, observe, dtype, device), timed
 
     def _run(
-        self, x: Any, weights: Mapping[str, Any] | None, seed: int, observe: Observer | None
+        self,
+        x: Any,
+        weights: Mapping[str, Any] | None,
+        seed: int,
+        observe: Observer | None,
+        dtype: str | None,
+        backend: str | Backend,
     ) -> Any:
-        import numpy
+        from convcalc.execution.backends import backend as chosen
+        from convcalc.execution.executor import checked_inputs, checked_weights, run
+        from convcalc.execution.initial import random_inputs
+        from convcalc.execution.memory import check_memory
 
-        from convcalc.execution.executor import checked_weights, run
+        graph, device = self._concrete("run"), chosen(backend)
 
-        graph = self._concrete("run")
-        inputs = x if isinstance(x, Mapping) else {graph.inputs[0].path: x}
-        arrays = {name: numpy.asarray(array) for name, array in inputs.items()}
-        types = {array.dtype.name for array in arrays.values()}
-        dtype = "float64" if "float64" in types else "float32"
-        arrays = {name: array.astype(dtype, copy=False) for name, array in arrays.items()}
-        if weights is None:
-            weights = self.init(seed, dtype)
-        else:
-            weights = checked_weights(graph, weights, dtype)
-        outputs = run(graph, arrays, weights, numpy, observe)
+        def ran() -> dict[str, Any]:
+            given = random_inputs(graph, seed) if x is None else x
+            inputs, own = checked_inputs(graph, given, dtype, device)
+            check_memory(graph, own, device, weights)
+            if weights is None:
+                drawn = self.init(seed, own).items()
+                arrays = {path: device.to_device(array) for path, array in drawn}
+            else:
+                arrays = checked_weights(graph, weights, own, device)
+            outputs = run(graph, inputs, arrays, device.xp, observe)
+            return {path: device.to_host(array) for path, array in outputs.items()}
+
+        with device.running("run"):
+            outputs = ran()
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
     def verify(
@@ -566,27 +605,30 @@ class Network:
         seed: int = 0,
         report: Mapping[str, Any] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        backend: str | Backend = "numpy",
     ) -> Verification:
-        """Every figure held against runs of the network with NumPy.
+        """Every figure held against runs of the network.
 
         Args:
             seed: of the weights and inputs.
             report: what is held against them: `Report.to_dict()` or the same read from a file; a
                 new one if none is given.
             progress: called with the layers run, and with the number of all runs.
+            backend: where to run, as for `run`.
 
         Raises:
             ConvcalcError: the report is of another network, or a size is symbolic.
+            UsageError: no such backend, or it does not work here.
         """
+        from convcalc.execution.backends import backend as chosen
         from convcalc.execution.verify import checked_memory, verify
 
-        graph = self._concrete("verify")
-        own = self.summarize()
-        skipped = checked_memory(self.name, graph, own.totals)
+        graph, device = self._concrete("verify"), chosen(backend)
+        skipped = checked_memory(self.name, graph, device)
         if skipped is not None:
             return skipped
-        predicted = own.to_dict() if report is None else report
-        return verify(self.name, graph, predicted, seed=seed, progress=progress)
+        predicted = self.summarize().to_dict() if report is None else report
+        return verify(self.name, graph, predicted, device=device, seed=seed, progress=progress)
 
     def _concrete(self, what: str) -> Graph:
         """The network, which must have numbers for all sizes."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from convcalc.commands._backend import backend_option, chosen_backend
 from convcalc.commands._options import (
     SPEC,
     as_json,
@@ -35,6 +36,7 @@ from convcalc.spec.zoo import zoo_names
     "--report", metavar="FILE",
     help="Hold a saved `summarize --format json` against the run, not a new one.",
 )  # fmt: skip
+@backend_option
 @format_option("text", "json")
 @output_option
 @click.pass_context
@@ -47,10 +49,11 @@ def command(
     seed: int,
     layer: str | None,
     report: str | None,
+    backend: str,
     form: str | None,
     output: str | None,
 ) -> None:
-    """Run a network with NumPy, and hold every figure against the run.
+    """Run a network, and hold every figure against the run.
 
     Output shapes, parameters (allocated and read), MACs (counted from the operands of matrix
     products; without padding by sums of ones), the peak of the activations, receptive fields (where
@@ -66,13 +69,14 @@ def command(
     form = chosen_format(form, output, {".txt": "text", ".json": "json"})
     values = parse_settings(settings, batch)
     saved = None if report is None else _read(report)
+    device = chosen_backend(backend)
     failed = False
     texts: list[str] = []
     found: list[dict[str, Any]] = []
     for spec in specs or tuple(zoo_names()):
         net = open_network(spec, values)
         with progress_bar("layers run") as progress:
-            result = net.verify(seed=seed, report=saved, progress=progress)
+            result = net.verify(seed=seed, report=saved, progress=progress, backend=device)
         if layer is not None:
             chosen = {node.path for node in net.graph.find(layer)}
             result = result._replace(checks=tuple(c for c in result.checks if c.layer in chosen))

@@ -1,0 +1,130 @@
+"""What a run needs of memory, and whether it is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from convcalc import arith
+from convcalc.analysis.memory import peak
+from convcalc.errors import ConvcalcError
+from convcalc.execution.backends import SMALLER, Backend, available_bytes
+from convcalc.execution.executor import weight_shapes
+from convcalc.execution.numbers import FLOATS
+from convcalc.graph import Graph, Operation
+from convcalc.layer import Layer
+
+DRAWN_BYTES = 8
+"""Of a random number on its way to a weight."""
+
+
+class Needs(NamedTuple):
+    """The bytes that a run of the reference executor needs, about, by what they are for."""
+
+    weights: int
+    activations: int
+    scratch: int
+    drawn: int
+    """Random numbers that become the largest weight; gone before a layer runs."""
+
+    @property
+    def total(self) -> int:
+        """The most that there are at once."""
+        return self.weights + max(self.activations + self.scratch, self.drawn)
+
+
+def needs(
+    graph: Graph, dtype: str, device: Backend, given: Mapping[str, Any] | None = None
+) -> Needs:
+    """What a run of a network needs of memory, beside the arrays that are given.
+
+    Args:
+        graph: the network, with numbers for all sizes.
+        dtype: the type that it is run in.
+        device: where it is run.
+        given: arrays of weights by their paths; without any, random ones are drawn.
+    """
+    sizes = {path: math.prod(shape) for path, shape in weight_shapes(graph).items()}
+    taken = {} if given is None else given
+    due = [size for path, size in sizes.items() if not _there(taken.get(path), dtype, device)]
+    inputs: Any = sum(arith.product(node.shape) for node in graph.inputs)
+    values: Any = peak(graph).values
+    return Needs(
+        weights=FLOATS[dtype] * sum(due),
+        activations=FLOATS[dtype] * (values + inputs),
+        scratch=max((scratch_bytes(node.op, dtype) for node in graph.nodes), default=0),
+        drawn=DRAWN_BYTES * max(due, default=0) if given is None else 0,
+    )
+
+
+def check_memory(
+    graph: Graph, dtype: str, device: Backend, given: Mapping[str, Any] | None = None
+) -> None:
+    """Raise unless a run finds its memory; called before any is taken. See `needs`.
+
+    Raises:
+        ConvcalcError: there is less than the run needs, about.
+    """
+    due = needs(graph, dtype, device, given)
+    _check(due, device.free_bytes())
+    if given is None:  # random weights are drawn on the host
+        _check(due._replace(activations=0, scratch=0), available_bytes())
+
+
+def _check(due: Needs, free: int | None) -> None:
+    if free is not None and due.total > free:
+        running = {"activations": due.activations, "scratch": due.scratch}
+        largest = {"numbers to draw": due.drawn} if due.drawn > sum(running.values()) else running
+        parts = {"weights": due.weights, **largest}
+        told = ", ".join(f"{name} {size / 1e9:,.2f}" for name, size in parts.items() if size)
+        raise ConvcalcError(
+            f"run: it needs about {due.total / 1e9:,.2f} GB of memory ({told}), and "
+            f"{free / 1e9:,.2f} GB are free",
+            hint=SMALLER,
+        )
+
+
+def _there(array: Any, dtype: str, device: Backend) -> bool:
+    """Whether a weight is taken as it is."""
+    return device.holds(array) and array.dtype.name == dtype
+
+
+def scratch_bytes(operation: Operation, dtype: str) -> int:
+    """What a layer's plain reference holds beside its inputs, weights and output, about.
+
+    Columns, one for every position of a convolution (as many values as there are products for an
+    output channel), the padded input, and some arrays of the size of the output in between; in
+    float16 all that the layer sees, once more in float32.
+    """
+    inputs: Any = sum(arith.product(shape) for shape in operation.inputs)
+    output: Any = arith.product(operation.output_shape)
+    values = 0
+    shapes = operation.inputs
+    for part in operation.layer.parts(*shapes):
+        columns: Any = _columns(part, shapes)
+        values = max(values, columns)
+        shapes = (part.output_shape(*shapes),)
+    values += inputs + _BETWEEN * output
+    if dtype == "float16":
+        values += inputs + output + weight_values(operation)
+    return int(values * max(4, FLOATS[dtype]))
+
+
+def weight_values(operation: Operation) -> int:
+    """The values of all weights of a layer, shared ones too."""
+    weights = operation.layer.weights(*operation.inputs).values()
+    return sum(int(arith.product(weight.shape)) for weight in weights)
+
+
+_BETWEEN = 3
+"""The arrays of the output's size that exist at once within a layer, but for a few (gelu's)."""
+
+
+def _columns(layer: Layer, shapes: tuple[Any, ...]) -> Any:
+    """The values of a convolution's columns, or of a transposed one's products."""
+    if layer.name not in ("conv", "conv_transpose"):
+        return 0
+    conv: Any = layer
+    channels = conv.out_channels if layer.name == "conv" else shapes[0][1]
+    return layer.cost(*shapes).macs * conv.groups // channels
