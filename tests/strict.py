@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from convcalc.execution.backends import Backend
+from convcalc.execution.backends import Backend, CuPy
 
 
 class HostError(TypeError):
@@ -51,6 +51,14 @@ class StrictArray:
     @property
     def nbytes(self) -> int:
         return self._held.nbytes
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self._held.strides
+
+    @property
+    def itemsize(self) -> int:
+        return self._held.itemsize
 
     @property
     def dtype(self) -> Any:
@@ -147,12 +155,14 @@ class StrictModule:
     """Functions and constants of NumPy that CuPy has under the same name."""
 
     FUNCTIONS = frozenset({
-        "abs", "add", "arange", "broadcast_to", "ceil", "clip", "concatenate", "divide",
-        "exp", "expand_dims", "expm1", "flip", "floor", "full", "full_like", "isfinite",
+        "abs", "add", "arange", "asarray", "ascontiguousarray", "broadcast_to", "ceil", "clip",
+        "concatenate", "divide", "empty", "exp",
+        "expand_dims", "expm1", "flip", "floor", "full", "full_like",
+        "isfinite",
         "isnan", "linspace", "log", "log1p", "logaddexp", "matmul", "max", "maximum",
         "mean", "min", "minimum", "moveaxis", "multiply", "negative", "ones", "ones_like",
         "pad", "power", "repeat", "reshape", "sign", "sqrt", "square", "squeeze", "stack",
-        "subtract", "sum", "swapaxes", "take", "tanh", "transpose", "where", "zeros",
+        "subtract", "sum", "swapaxes", "take", "tanh", "tile", "transpose", "where", "zeros",
         "zeros_like",
     })  # fmt: skip
     CONSTANTS = frozenset({"float32", "float64", "inf", "int64", "nan", "newaxis", "pi"})
@@ -160,7 +170,8 @@ class StrictModule:
     ndarray = StrictArray
     lib = SimpleNamespace(
         stride_tricks=SimpleNamespace(
-            sliding_window_view=wrapped(numpy.lib.stride_tricks.sliding_window_view, _NOT_IN_CUPY)
+            as_strided=wrapped(numpy.lib.stride_tricks.as_strided, _NOT_IN_CUPY),
+            sliding_window_view=wrapped(numpy.lib.stride_tricks.sliding_window_view, _NOT_IN_CUPY),
         )
     )
 
@@ -177,6 +188,10 @@ strict = StrictModule()
 
 class StrictBackend(Backend):
     """A device of strict arrays; it counts what goes there and what comes back."""
+
+    shares_work = CuPy.shares_work
+    cache_values = CuPy.cache_values
+    sum_taps = CuPy.sum_taps
 
     def __init__(self) -> None:
         self.xp = strict

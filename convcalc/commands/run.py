@@ -23,6 +23,8 @@ from convcalc.report.terminal import listing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from convcalc.execution.compiled import Timing
+
     Array = NDArray[Any]
 
 
@@ -50,6 +52,15 @@ if TYPE_CHECKING:
     help="The type to compute in (default: that of the input).",
 )  # fmt: skip
 @backend_option
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Run every layer as it is written down, in float64 and one by one.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N",
+    help="Threads to use (default: the cores; without threadpoolctl, BLAS decides).",
+)  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="Show the K largest outputs.")
 @click.option("--profile", is_flag=True, help="Show the time of every layer beside its MACs.")
 @click.option("-o", "--output", metavar="FILE", help="Write the output to a .npy file.")
@@ -66,13 +77,15 @@ def command(
     seed: int,
     dtype: str | None,
     backend: str,
+    exact: bool,
+    threads: int | None,
     top: int | None,
     profile: bool,
     output: str | None,
 ) -> None:
-    """Run a network: every layer's plain reference.
+    """Run a network: layers fused, by fast kernels; or each by its plain reference, --exact.
 
-    In float16 layers compute in float32, and their outputs are rounded.
+    In float16 layers run by their reference, compute in float32, and round their outputs.
 
     \b
       convcalc run lenet5 --top 3
@@ -89,10 +102,14 @@ def command(
     x = _input(net, source, resize, mean, std, imagenet)
     with nullcontext() if weights is None else stored_weights(weights) as given:
         if profile:
-            y, timed = net.profile(x, given, seed=seed, dtype=dtype, backend=device)
+            y, timed = net.profile(
+                x, given, seed=seed, dtype=dtype, backend=device, exact=exact, threads=threads
+            )
             show(listing(*_profile(timed), terminal_width(), right=(2, 3, 4, 5)))
         else:
-            y = net.run(x, given, seed=seed, dtype=dtype, backend=device)
+            y = net.run(
+                x, given, seed=seed, dtype=dtype, backend=device, exact=exact, threads=threads
+            )
     outputs = y if isinstance(y, dict) else {net.graph.outputs[0].path: y}
     for path, array in outputs.items():
         write(f"{path}: {show_shape(array.shape)} {array.dtype}")
@@ -153,16 +170,21 @@ def _numbers(option: str, text: str | None, default: float) -> tuple[float, ...]
     return values
 
 
-def _profile(timed: list[tuple[str, str, float, int]]) -> tuple[tuple[str, ...], list[list[str]]]:
-    total = sum(seconds for _, _, seconds, _ in timed) or 1e-9
+def _profile(timed: list[Timing]) -> tuple[tuple[str, ...], list[list[str]]]:
+    total = sum(step.seconds for step in timed) or 1e-9
     rows = [
         [
-            path, kind, f"{1000 * seconds:,.2f}", f"{100 * seconds / total:.1f}", f"{macs:,}",
-            f"{macs / seconds / 1e9:,.1f}" if macs and seconds else "",
+            " … ".join([step.layers[0], *(p.rpartition(".")[2] for p in step.layers[1:][-1:])]),
+            step.kind, f"{1000 * step.seconds:,.2f}", f"{100 * step.seconds / total:.1f}",
+            f"{step.macs:,}",
+            f"{step.macs / step.seconds / 1e9:,.1f}" if step.macs and step.seconds else "",
         ]
-        for path, kind, seconds, macs in timed
+        for step in timed
     ]  # fmt: skip
-    rows.append(["Total", "", f"{1000 * total:,.2f}", "", f"{sum(t[3] for t in timed):,}", ""])
+    macs = sum(step.macs for step in timed)
+    rows.append(
+        ["Total", "", f"{1000 * total:,.2f}", "", f"{macs:,}", f"{macs / total / 1e9:,.1f}"]
+    )
     return ("Layer", "Type", "ms", "%", "MACs", "GMAC/s"), rows
 
 
