@@ -23,7 +23,6 @@ from convcalc.execution.files import read_array, stored_weights
 
 NET = convcalc.loads("{input: [4], layers: [linear: 3, relu, {linear: 2, name: last}]}")
 WEIGHTS = NET.init(seed=5)
-W = {"linear1.weight": WEIGHTS["linear1.weight"]}
 
 
 def npy(array: Any, version: tuple[int, int] = (1, 0)) -> bytes:
@@ -85,7 +84,7 @@ def test_weights_from_files(tmp_path: Path) -> None:
 
 def test_weights_of_other_types(tmp_path: Path) -> None:
     """Half precision of both kinds, doubles and integers become the type of the run."""
-    exact = {path: np.round(8 * array) / 8 for path, array in WEIGHTS.items()}
+    exact = {path: np.round(8 * array + 1) / 8 for path, array in WEIGHTS.items()}
     header, data = {}, b""
     kinds = {"F64": "<f8", "F16": "<f2", "F32": "<f4", "BF16": "<f4"}
     for (path, array), kind in zip(exact.items(), kinds, strict=True):
@@ -112,8 +111,28 @@ def test_arrays_of_any_layout(tmp_path: Path) -> None:
         assert read(tmp_path / "x.npy").shape == odd.shape
 
 
+def test_what_is_odd_in_a_header_is_not_talked_about(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    r"""\d is no escape in Python, which warns of it."""
+    (tmp_path / "x.npy").write_bytes(claimed(r"(10,), '\d': 1", bytes(80)))
+    warnings.simplefilter("always")
+    assert not read(tmp_path / "x.npy").any()
+    assert not recwarn.list
+
+
+def test_an_input_may_leave_out_a_batch_of_one(tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(npy(np.ones((4,))))
+    (node,) = NET.graph.inputs
+    assert read_array(str(tmp_path / "x.npy"), node).shape == (1, 4)
+    (node,) = convcalc.loads("{input: [4], layers: [relu]}", N=2).graph.inputs
+    with pytest.raises(convcalc.ConvcalcError, match=r"has the shape \[4\], where .* \[2, 4\]"):
+        read_array(str(tmp_path / "x.npy"), node)
+
+
 # -- files that are refused -----------------------------------------------------------------------
 
+W = npy(WEIGHTS["linear1.weight"])
 GOOD = npy(np.zeros((100, 100)))
 TENSORS = tensors({"w": np.zeros((3, 4), "f4"), "v": np.ones(2, "f4")})
 
@@ -148,14 +167,31 @@ HOSTILE = {
         b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1) + b" " * 99_999,
         "its header has 4,294,967,295 bytes",
     ),
-    "nested.npy": (b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"(" * 9000, "no NumPy array"),
+    "nested.npy": (claimed("(" * 9000, b""), "no NumPy array"),
+    "signs.npy": (claimed("-" * 9000 + "1", b""), "no NumPy array"),
+    "sums.npy": (claimed("1+" * 4000 + "1", b""), "no NumPy array"),
+    "none.npy": (claimed("(-1, 0)", b""), "says a wrong shape"),
+    "other.npy": (GOOD.replace(b"NUMPY", b"NUMPI"), "no NumPy array of format 1.0 or 2.0"),
     "text.npz": (b"hello", "no .npz archive"),
     "objects.npz": (npz(("w.npy", npy(np.array([{}], object)))), "never loaded"),
     "cut.npz": (npz(("w.npy", GOOD[:-8])), "is cut off"),
     "twice.npz": (npz(("w.npy", GOOD), ("w.npy", GOOD)), "w stands here twice"),
     "lzma.npz": (npz(("w.npy", GOOD), kind=zipfile.ZIP_LZMA), "is compressed as .npz is not"),
-    "cut.safetensors": (TENSORS[:-1], "is cut off"),
-    "long.safetensors": (TENSORS + b"\0" * 8, "8 bytes of no tensor"),
+    "short.npz": (
+        npz(("linear1.weight.npy", W[:-8])).replace(
+            struct.pack("<I", len(W) - 8), struct.pack("<I", len(W))
+        ),
+        "no .npz archive that is whole .*cannot reshape",
+    ),
+    "secret.npz": (
+        npz(("w.npy", W), kind=0).replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1"),
+        "no .npz archive that is whole .*encrypted",
+    ),
+    "cut.safetensors": (TENSORS[:-1], "has 55 bytes of tensors, and its header says 56"),
+    "long.safetensors": (TENSORS + b"\0" * 8, "has 64 bytes of tensors, and its header says 56"),
+    "longer.safetensors": (struct.pack("<Q", 100) + b"{}", "longer than the file"),
+    "number.safetensors": (safetensors("5"), "its header is broken"),
+    "half.safetensors": (safetensors({"w": about(shape=[2.0])}, bytes(8)), "a broken shape"),
     "header.safetensors": (struct.pack("<Q", 10**15) + b"{}", "longer than the file"),
     "short.safetensors": (b"\0\0\0", "longer than the file"),
     "text.safetensors": (struct.pack("<Q", 5) + b"hello", "its header is broken"),
@@ -229,7 +265,7 @@ def test_what_unpacks_to_much_takes_no_memory(member: bytes, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("x.npy", npy(WEIGHTS["linear1.weight"])),
+        ("x.npy", W),
         ("x.npy", npy(WEIGHTS["linear1.weight"], (2, 0))),
         ("x.npz", npz(*((f"{p}.npy", npy(a)) for p, a in WEIGHTS.items()))),
         ("x.npz", npz(*((f"{p}.npy", npy(a)) for p, a in WEIGHTS.items()), kind=0)),
