@@ -239,6 +239,6 @@ def _field(path: str, name: str, unit: int = 1) -> int | None:
 def _lines(path: str) -> list[str]:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(1_000_000).splitlines()
+            return file.read(65_536).splitlines()
     except OSError:
         return []

@@ -9,7 +9,7 @@ activations predicts, and can be observed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from convcalc.arrays import Array
@@ -24,7 +24,8 @@ from convcalc.execution.numbers import (
     holds_nan,
     misfit,
 )
-from convcalc.graph import Graph, Node
+from convcalc.graph import Graph, Node, Operation
+from convcalc.layer import Layer
 
 Weights = Mapping[str, Array]
 """An array for every weight, by its path: `layer1.conv1.weight`."""
@@ -76,6 +77,14 @@ def own_weights(node: Node, weights: Weights) -> dict[str, Array]:
     prefix = node.owner.path
     names = node.op.layer.weights(*node.op.inputs)
     return {name: weights[f"{prefix}.{name}"] for name in names}
+
+
+def steps(operation: Operation) -> Iterator[tuple[Layer, tuple[Any, ...]]]:
+    """The layers that an operation's is short for, in order, each with its inputs' shapes."""
+    shapes: tuple[Any, ...] = operation.inputs
+    for layer in operation.layer.parts(*shapes):
+        yield layer, shapes
+        shapes = (layer.output_shape(*shapes),)
 
 
 def weight_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:

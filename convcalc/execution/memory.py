@@ -10,7 +10,7 @@ from convcalc import arith
 from convcalc.analysis.memory import peak
 from convcalc.errors import ConvcalcError
 from convcalc.execution.backends import SMALLER, Backend, available_bytes
-from convcalc.execution.executor import weight_shapes
+from convcalc.execution.executor import steps, weight_shapes
 from convcalc.execution.numbers import FLOATS
 from convcalc.graph import Graph, Operation
 from convcalc.layer import Layer
@@ -93,22 +93,23 @@ def _there(array: Any, dtype: str, device: Backend) -> bool:
 def scratch_bytes(operation: Operation, dtype: str) -> int:
     """What a layer's plain reference holds beside its inputs, weights and output, about.
 
-    Columns, one for every position of a convolution (as many values as there are products for an
-    output channel), the padded input, and some arrays of the size of the output in between; in
+    The columns of a convolution, one for every position, with as many values as there are products
+    for one of its output channels, and its padded input; some arrays of the size of the output; in
     float16 all that the layer sees, once more in float32.
     """
-    inputs: Any = sum(arith.product(shape) for shape in operation.inputs)
+    if operation.layer.is_view:
+        return 0
     output: Any = arith.product(operation.output_shape)
-    values = 0
-    shapes = operation.inputs
-    for part in operation.layer.parts(*shapes):
-        columns: Any = _columns(part, shapes)
-        values = max(values, columns)
-        shapes = (part.output_shape(*shapes),)
-    values += inputs + _BETWEEN * output
+    values = _BETWEEN.get(operation.layer.name, 3) * output
+    values += max(_columns(layer, shapes) for layer, shapes in steps(operation))
     if dtype == "float16":
+        inputs: Any = sum(arith.product(shape) for shape in operation.inputs)
         values += inputs + output + weight_values(operation)
     return int(values * max(4, FLOATS[dtype]))
+
+
+_BETWEEN = {"gelu": 9}
+"""The arrays of the output's size within a layer where they are more than 3: those of `erf`."""
 
 
 def weight_values(operation: Operation) -> int:
@@ -117,14 +118,10 @@ def weight_values(operation: Operation) -> int:
     return sum(int(arith.product(weight.shape)) for weight in weights)
 
 
-_BETWEEN = 3
-"""The arrays of the output's size that exist at once within a layer, but for a few (gelu's)."""
-
-
 def _columns(layer: Layer, shapes: tuple[Any, ...]) -> Any:
-    """The values of a convolution's columns, or of a transposed one's products."""
+    """The values of a convolution's columns and input, or of a transposed one's products."""
     if layer.name not in ("conv", "conv_transpose"):
         return 0
     conv: Any = layer
     channels = conv.out_channels if layer.name == "conv" else shapes[0][1]
-    return layer.cost(*shapes).macs * conv.groups // channels
+    return layer.cost(*shapes).macs * conv.groups // channels + arith.product(shapes[0])

@@ -67,7 +67,8 @@ def as_array(array: Any, what: str, device: Backend) -> Array:
 def common_type(arrays: Iterable[Array], dtype: str | None) -> str:
     """The type to compute in: that asked for, or the widest of the arrays'.
 
-    Integers are computed in float32, unless an array beside them is of another float.
+    Integers are computed in float32, unless an array beside them is of another float; wider ones
+    than float64 in float64.
 
     Raises:
         UsageError: none is computed in that is asked for.
@@ -77,8 +78,9 @@ def common_type(arrays: Iterable[Array], dtype: str | None) -> str:
             hint = did_you_mean(dtype, FLOATS) or f"There are {', '.join(FLOATS)}."
             raise UsageError(f"networks are not run in {shorten(dtype)}", hint=hint)
         return dtype
-    floats = {array.dtype.name for array in arrays} & FLOATS.keys()
-    return max(floats, key=FLOATS.__getitem__, default="float32")
+    sizes = (array.dtype.itemsize for array in arrays if array.dtype.kind == "f")
+    widest = min(max(sizes, default=4), 8)
+    return next(name for name, size in FLOATS.items() if size == widest)
 
 
 def misfit(array: Array, dtype: str, device: Backend) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from convcalc.analysis.receptive_field import Fields, receptive_fields, seen_by
@@ -17,7 +17,7 @@ from convcalc.arrays import Array
 from convcalc.errors import ConvcalcError
 from convcalc.execution.backends import Backend
 from convcalc.execution.counting import Counting
-from convcalc.execution.executor import held_bytes, run
+from convcalc.execution.executor import held_bytes, run, steps
 from convcalc.execution.initial import initial_weights, random_inputs
 from convcalc.execution.memory import needs, scratch_bytes, weight_values
 from convcalc.graph import Graph, Node, Operation
@@ -278,14 +278,18 @@ class _Reading(dict[str, Any]):
 
 
 def _sum_of_ones(operation: Operation, device: Backend) -> int:
-    xp = device.xp
-    layer: Any = operation.layer
-    if getattr(layer, "bias", False):
-        layer = dataclasses.replace(layer, bias=False)
-    shapes: Sequence[Any] = operation.inputs
-    weights = {n: xp.ones(w.shape) for n, w in layer.weights(*shapes).items()}
-    total = layer.forward(xp, tuple(xp.ones(s) for s in shapes), weights).sum()
-    return int(device.to_host(total))
+    """The sum of a layer's outputs where all is 1; of all layers that it is short for, added."""
+    xp, found = device.xp, 0
+    for part, shapes in steps(operation):
+        layer: Any = part
+        if not layer.cost(*shapes).macs:
+            continue
+        if getattr(layer, "bias", False):
+            layer = dataclasses.replace(layer, bias=False)
+        weights = {n: xp.ones(w.shape) for n, w in layer.weights(*shapes).items()}
+        ones = tuple(xp.ones(shape) for shape in shapes)
+        found += int(device.to_host(layer.forward(xp, ones, weights).sum()))
+    return found
 
 
 def _number(value: Any) -> Any:
