@@ -90,7 +90,6 @@ def _open(file: IO[bytes], path: str) -> Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(file, formats=("PNG", "JPEG"))
             animated = image.format == "PNG" and getattr(image, "is_animated", False)
-            image.load()
             upright = ImageOps.exif_transpose(image)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         most = Image.MAX_IMAGE_PIXELS or 0
