@@ -246,6 +246,13 @@ def test_a_batch_is_verified(batch: int) -> None:
     }  # fmt: skip
 
 
+def test_a_short_form_is_verified_part_by_part() -> None:
+    net = convcalc.loads(
+        "{input: [3, 8, 9], layers: [separable_conv: {out_channels: 5, kernel: 3, padding: 1}]}"
+    )
+    assert net.verify().ok
+
+
 TAMPERED = {
     "output_shape": lambda report: report["layers"][3]["output_shape"].__setitem__(2, 8),
     "params": lambda report: report["layers"][0].__setitem__("params", 149),
