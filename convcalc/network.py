@@ -677,6 +677,52 @@ class Network:
             outputs = {path: device.to_host(y).astype(dtype) for path, y in outputs.items()}
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs, found
 
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        weights: Mapping[str, Any] | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
+        """Write the network and its weights to an ONNX file, in float32.
+
+        The file is written whole or not at all, and only if ONNX's checker accepts it and infers
+        the shape that convcalc computes for every layer; see `convcalc.interchange.onnx_model`.
+
+        Args:
+            path: a file whose name ends in `.onnx`.
+            weights: an array for every weight, by its path, as `init` gives them; random ones of
+                `seed` if there are none.
+            seed: of random weights.
+
+        Raises:
+            UsageError: the suffix is another one, or onnx is not installed.
+            ConvcalcError: a size is symbolic; a weight is missing, unknown or of another shape;
+                they are more than the file can hold; or a layer cannot be written.
+            OutputError: the file cannot be written.
+        """
+        target = os.fspath(path)
+        if os.path.splitext(target)[1].lower() != ".onnx":
+            raise UsageError(
+                f"a network is exported to a .onnx file, not to '{shorten(target, 200)}'"
+            )
+        graph = self._concrete("export")
+        from convcalc.execution.backends import Backend
+        from convcalc.execution.executor import checked_weights
+        from convcalc.interchange.onnx_model import check_size, onnx_model, save
+        from convcalc.report.output import replacing
+
+        check_size(graph)
+        host = Backend()
+        with host.running("export"):
+            if weights is None:
+                given = self.init(seed)
+            else:
+                given = checked_weights(graph, weights, "float32", host)
+            model = onnx_model(graph, given)
+            with replacing(target) as file:
+                save(model, file)
+
     def verify(
         self,
         *,
@@ -684,6 +730,7 @@ class Network:
         report: Mapping[str, Any] | None = None,
         progress: Callable[[int, int], None] | None = None,
         backend: str | Backend = "numpy",
+        against: str | None = None,
     ) -> Verification:
         """Every figure held against runs of the network.
 
@@ -693,8 +740,10 @@ class Network:
                 new one if none is given.
             progress: called with the layers run, and with the number of all runs.
             backend: where to run, as for `run`.
+            against: `onnxruntime` or `torch`: the outputs are held against those that it computes.
 
         Raises:
+            UsageError: `against` is another library, or not installed.
             ConvcalcError: the report is of another network, or a size is symbolic.
             UsageError: no such backend, or it does not work here.
         """
@@ -702,11 +751,24 @@ class Network:
         from convcalc.execution.verify import checked_memory, verify
 
         graph, device = self._concrete("verify"), chosen(backend)
-        skipped = checked_memory(self.name, graph, device)
+        more = 0
+        if against is not None:
+            from convcalc.interchange import comparison
+
+            comparison.runner(against)  # before all work: it may not be installed
+            more = comparison.needed_bytes(graph)
+        skipped = checked_memory(self.name, graph, device, more)
         if skipped is not None:
             return skipped
         predicted = self.summarize().to_dict() if report is None else report
-        return verify(self.name, graph, predicted, device=device, seed=seed, progress=progress)
+        found = verify(self.name, graph, predicted, device=device, seed=seed, progress=progress)
+        if against is None:
+            return found
+        with device.running("verify"):
+            inputs, weights = comparison.arrays(graph, seed)
+            outputs = self.run(inputs, weights, backend=device)
+            checks = comparison.output_checks(graph, weights, inputs, outputs, against)
+        return found._replace(checks=(*found.checks, *checks))
 
     def _concrete(self, what: str) -> Graph:
         """The network, which must have numbers for all sizes."""

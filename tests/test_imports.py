@@ -16,8 +16,8 @@ PACKAGE = Path(convcalc.__file__).parent
 # from the ground up: a module imports those above it, never those below
 ORDER = [
     "errors", "notation", "program", "dim", "arith", "cost", "view", "arrays", "fields", "layer",
-    "layers", "graph", "spec", "analysis", "conventions", "execution", "report", "network",
-    "claims", "commands", "__main__",
+    "layers", "graph", "spec", "analysis", "conventions", "execution", "interchange",
+    "report", "network", "claims", "commands", "__main__",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import click
 
 ORDER = (
     "summarize", "formula", "explain", "limits", "fit", "sweep", "reconcile", "verify", "run",
-    "check", "zoo", "layers", "claims", "schema", "completion",
+    "export", "check", "zoo", "layers", "claims", "schema", "completion",
 )  # fmt: skip
 
 

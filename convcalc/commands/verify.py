@@ -21,6 +21,7 @@ from convcalc.commands._options import (
 )
 from convcalc.commands._progress import progress_bar
 from convcalc.errors import ConvcalcError, UsageError, shorten
+from convcalc.interchange.comparison import LIBRARIES
 from convcalc.report.output import show, terminal_width
 from convcalc.report.verification import rendered, to_dicts
 from convcalc.spec.zoo import zoo_names
@@ -37,6 +38,10 @@ from convcalc.spec.zoo import zoo_names
     help="Hold a saved `summarize --format json` against the run, not a new one.",
 )  # fmt: skip
 @backend_option
+@click.option(
+    "--against", type=click.Choice(LIBRARIES), metavar="|".join(LIBRARIES),
+    help="Hold the outputs against those that another library computes, too.",
+)  # fmt: skip
 @format_option("text", "json")
 @output_option
 @click.pass_context
@@ -50,6 +55,7 @@ def command(
     layer: str | None,
     report: str | None,
     backend: str,
+    against: str | None,
     form: str | None,
     output: str | None,
 ) -> None:
@@ -63,6 +69,7 @@ def command(
       convcalc verify vgg16
       convcalc verify my_net.yaml --set H=96 --batch 2
       convcalc verify resnet50 --report saved.json
+      convcalc verify resnet50 --against onnxruntime
     """
     if everything == bool(specs):
         raise UsageError("verify takes SPECs, or --all for the whole zoo")
@@ -76,7 +83,9 @@ def command(
     for spec in specs or tuple(zoo_names()):
         net = open_network(spec, values)
         with progress_bar("layers run") as progress:
-            result = net.verify(seed=seed, report=saved, progress=progress, backend=device)
+            result = net.verify(
+                seed=seed, report=saved, progress=progress, backend=device, against=against
+            )
         if layer is not None:
             chosen = {node.path for node in net.graph.find(layer)}
             result = result._replace(checks=tuple(c for c in result.checks if c.layer in chosen))

@@ -317,9 +317,9 @@ def _ones_bytes(operation: Operation) -> int:
     return 8 * values + scratch_bytes(operation, "float64")
 
 
-def checked_memory(name: str, graph: Graph, device: Backend) -> Verification | None:
-    """A verification that is skipped, where the memory that is there would not do."""
-    needed, free = needed_bytes(graph, device), device.free_bytes()
+def checked_memory(name: str, graph: Graph, device: Backend, more: int = 0) -> Verification | None:
+    """A verification that is skipped, where the memory would not do; `more` bytes are needed."""
+    needed, free = needed_bytes(graph, device) + more, device.free_bytes()
     if free is None or needed <= free:
         return None
     reason = f"it needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"

@@ -12,6 +12,9 @@ _TITLES = {
     "receptive_field": "Field", "finite": "Finite",
 }  # fmt: skip
 
+_COMPARED = "output_vs_"
+"""How a quantity is called that says how much the outputs of a library differ; its name follows."""
+
 
 def rendered(verification: Verification, width: int | None) -> Rendered:
     """A line for every layer and for the whole network, then every figure that is wrong."""
@@ -32,8 +35,12 @@ def rendered(verification: Verification, width: int | None) -> Rendered:
         lines.append(
             [(f"{mark} Peak of the activations: {peak.observed:,} bytes held at once.", "")]
         )
+    compared = [c for c in verification.checks if c.quantity.startswith(_COMPARED)]
+    lines += [[(_comparison(check), "" if check.ok else "failed")] for check in compared]
     wrong = [check for check in verification.checks if not check.ok]
     for check in wrong:
+        if check in compared:
+            continue
         where = f"{check.layer}: " if check.layer else ""
         told = f"✗ {where}{check.quantity}: predicted {_shown(check.predicted)}, "
         lines.append([(f"{told}observed {_shown(check.observed)}", "failed")])
@@ -41,6 +48,19 @@ def rendered(verification: Verification, width: int | None) -> Rendered:
     result = "all confirmed" if not wrong else f"{len(wrong):,} wrong"
     lines.append([(f"{count:,} figures held against the run: {result}.", "")])
     return Rendered(lines)
+
+
+def _comparison(check: Check) -> str:
+    library = check.quantity.removeprefix(_COMPARED)
+    allowed = (
+        f"{check.predicted:.0e} is allowed, as float32 is rounded and sums have no fixed order"
+    )
+    if check.observed is None:
+        return f"✗ {check.layer}: {library} gives NaN, infinity or another shape"
+    return (
+        f"{'✓' if check.ok else '✗'} {check.layer}: {library}'s output differs by "
+        f"{check.observed:.1e} of its largest number; {allowed}."
+    )
 
 
 def _cell(check: Check | None) -> str:
