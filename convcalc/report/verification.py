@@ -37,6 +37,9 @@ def rendered(verification: Verification, width: int | None) -> Rendered:
         )
     compared = [c for c in verification.checks if c.quantity.startswith(_COMPARED)]
     lines += [[(_comparison(check), "" if check.ok else "failed")] for check in compared]
+    if compared:
+        allowed = f"{compared[0].predicted:.0e} is allowed"
+        lines.append([(f"{allowed}: float32 is rounded, and sums have no fixed order.", "")])
     wrong = [check for check in verification.checks if not check.ok]
     for check in wrong:
         if check in compared:
@@ -52,14 +55,14 @@ def rendered(verification: Verification, width: int | None) -> Rendered:
 
 def _comparison(check: Check) -> str:
     library = check.quantity.removeprefix(_COMPARED)
-    allowed = (
-        f"{check.predicted:.0e} is allowed, as float32 is rounded and sums have no fixed order"
-    )
     if check.observed is None:
-        return f"✗ {check.layer}: {library} gives NaN, infinity or another shape"
+        return f"✗ {check.layer}: {library} gives NaN, infinity or another shape."
+    if check.ok:
+        return (
+            f"✓ {check.layer}: as {library} has it, to {check.observed:.1e} of its largest number."
+        )
     return (
-        f"{'✓' if check.ok else '✗'} {check.layer}: {library}'s output differs by "
-        f"{check.observed:.1e} of its largest number; {allowed}."
+        f"✗ {check.layer}: differs from {library}'s by {check.observed:.1e} of its largest number."
     )
 
 
