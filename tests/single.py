@@ -47,7 +47,8 @@ CORNERS: list[tuple[Layer, Shapes]] = [
     (AdaptiveAvgPool(size=(3, 7)), ((1, 2, 8, 5),)),
     (AdaptiveMaxPool(size=(3, 7, 1)), ((1, 2, 8, 5, 4),)),
     (AdaptiveMaxPool(size=3), ((1, 2, 4),)),
-    (Upsample(size=(10, 4)), ((1, 2, 6, 3),)),
+    (Upsample(size=(12, 4)), ((1, 2, 21, 14),)),  # a rounded ratio would fall short
+    (Upsample(size=82), ((1, 1, 2),)),
     (Upsample(scale=(2, 3)), ((2, 3, 4, 5),)),
     *[
         (Upsample(size=6, mode=mode, align_corners=aligned), (shape,))

@@ -515,7 +515,7 @@ def _repeated(w: Writer, views: Sequence[Any]) -> str:
             "Resize", w.x, "", "", w.constant([*w.shape[:2], *sizes]), mode="nearest",
             coordinate_transformation_mode="asymmetric", nearest_mode="floor",
         )  # fmt: skip
-    # Resize divides by a rounded ratio, which at whole places may fall short of the element
+    # Resize divides by a rounded ratio, and at whole places may fall short: 21 → 12
     x = w.x
     for axis, (view, out) in enumerate(zip(views, sizes, strict=True), start=2):
         x = w.op("Gather", x, w.constant([view.reads(i, i)[0] for i in range(out)]), axis=axis)

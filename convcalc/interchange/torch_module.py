@@ -559,9 +559,9 @@ def _upsample(b: Builder) -> Any:
     sizes, corners = b.output_shape[2:], b.layer.align_corners
     views = b.layer.window(b.shape)
     if views[0].neighbours == 1:
-        if all(out % n == 0 for n, out in zip(b.shape[2:], sizes, strict=True)):
+        if all(out in (n, 2 * n, 4 * n) for n, out in zip(b.shape[2:], sizes, strict=True)):
             return nn.Upsample(size=tuple(sizes))
-        # PyTorch multiplies by a rounded ratio, which at whole places may fall short
+        # PyTorch multiplies by a rounded ratio, which at whole places may fall short: 2 → 82
         nearest = {
             f"along_{axis}": torch.tensor([view.reads(i, i)[0] for i in range(out)])
             for axis, (view, out) in enumerate(zip(views, sizes, strict=True), start=2)
