@@ -743,9 +743,9 @@ class Network:
             against: `onnxruntime` or `torch`: the outputs are held against those that it computes.
 
         Raises:
-            UsageError: `against` is another library, or not installed.
             ConvcalcError: the report is of another network, or a size is symbolic.
-            UsageError: no such backend, or it does not work here.
+            UsageError: no such backend, or it does not work here; or `against` is another library,
+                or not installed.
         """
         from convcalc.execution.backends import backend as chosen
         from convcalc.execution.verify import checked_memory, verify
