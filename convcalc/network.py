@@ -575,11 +575,26 @@ class Network:
             ConvcalcError: the weights do not fit, or there is too little memory.
             UsageError: no such type or backend, or it does not work here.
         """
-        from convcalc.execution.backends import Backend
         from convcalc.execution.backends import backend as chosen
+
+        graph, device = self._concrete("compile"), chosen(backend)
+        return self._compile("compile", graph, weights, seed, dtype, device, threads)
+
+    def _compile(
+        self,
+        what: str,
+        graph: Graph,
+        weights: Mapping[str, Any] | None,
+        seed: int,
+        dtype: str,
+        device: Backend,
+        threads: int | None,
+    ) -> Compiled:
+        from convcalc.execution.backends import Backend
         from convcalc.execution.compiled import Compiled
         from convcalc.execution.executor import checked_weights
-        from convcalc.execution.memory import check_memory
+        from convcalc.execution.memory import check_memory, planned_needs
+        from convcalc.execution.threads import workers
 
         if dtype not in ("float32", "float64"):
             raise UsageError(
@@ -588,17 +603,21 @@ class Network:
             )
         if threads is not None and threads < 1:
             raise UsageError(f"threads={threads}: one at least is due")
-        graph, device, host = self._concrete("compile"), chosen(backend), Backend()
-        check_memory(graph, dtype, device, weights)
+        due = planned_needs(graph, dtype, device, weights, workers(threads))
+        check_memory(what, due, device, weights)
         if weights is None:
             arrays = self.init(seed, dtype)
-        else:
-            arrays = checked_weights(graph, weights, dtype, host)
+        else:  # norms are folded into them on the host
+            here = {
+                path: device.to_host(array) if device.holds(array) else array
+                for path, array in weights.items()
+            }
+            arrays = checked_weights(graph, here, dtype, Backend())
 
         def at_batch(size: int) -> Graph:
             return self._build({**self._overrides, "N": size})
 
-        return Compiled(graph, arrays, dtype, device, threads, at_batch)
+        return Compiled(graph, arrays, dtype, device, threads, at_batch, what)
 
     def profile(
         self,
@@ -635,7 +654,7 @@ class Network:
             inputs, own = checked_inputs(graph, given, dtype, device)
         if exact or own == "float16":
             return self._run_exactly(graph, inputs, weights, seed, own, device)
-        compiled = self.compile(weights, seed=seed, dtype=own, backend=device, threads=threads)
+        compiled = self._compile("run", graph, weights, seed, own, device, threads)
         return compiled.profile(inputs) if timed else (compiled(inputs), [])
 
     def _run_exactly(
@@ -652,7 +671,7 @@ class Network:
 
         from convcalc.execution.compiled import Timing
         from convcalc.execution.executor import checked_weights, run
-        from convcalc.execution.memory import check_memory
+        from convcalc.execution.memory import check_memory, needs
 
         found: list[Timing] = []
         last = 0.0
@@ -667,7 +686,7 @@ class Network:
 
         computed = "float64" if dtype == "float32" else dtype
         with device.running("run"):
-            check_memory(graph, computed, device, weights)
+            check_memory("run", needs(graph, computed, device, weights), device, weights)
             if weights is None:  # the same numbers as in the type that is asked for
                 weights = self.init(seed, dtype)
             arrays = checked_weights(graph, weights, computed, device)

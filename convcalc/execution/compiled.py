@@ -36,6 +36,7 @@ class Compiled:
         threads: how many to use on a processor; by default as many as there are cores. Without
             threadpoolctl, BLAS decides.
         at_batch: gives the same network for another batch.
+        what: the name of this in errors.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class Compiled:
         device: Backend,
         threads: int | None = None,
         at_batch: Callable[[int], Graph] | None = None,
+        what: str = "compile",
     ) -> None:
         self._graph = graph
         self._dtype = dtype
         self._device = device
         self._threads = workers(threads) if device.shares_work else 1
-        with device.running("compile"), blas_threads(self._threads):
+        with device.running(what), blas_threads(self._threads):
             self._plan = Plan(graph, weights, device, dtype, self._threads, at_batch)
 
     @property

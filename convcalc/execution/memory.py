@@ -11,6 +11,7 @@ from convcalc.analysis.memory import peak
 from convcalc.errors import ConvcalcError
 from convcalc.execution.backends import SMALLER, Backend, available_bytes
 from convcalc.execution.executor import steps, weight_shapes
+from convcalc.execution.kernels.lowering import has_kernel
 from convcalc.execution.numbers import FLOATS
 from convcalc.graph import Graph, Operation
 from convcalc.layer import Layer
@@ -20,7 +21,7 @@ DRAWN_BYTES = 8
 
 
 class Needs(NamedTuple):
-    """The bytes that a run of the reference executor needs, about, by what they are for."""
+    """The bytes that a run needs, about, by what they are for."""
 
     weights: int
     activations: int
@@ -37,7 +38,7 @@ class Needs(NamedTuple):
 def needs(
     graph: Graph, dtype: str, device: Backend, given: Mapping[str, Any] | None = None
 ) -> Needs:
-    """What a run of a network needs of memory, beside the arrays that are given.
+    """What a run by the plain references needs of memory, beside the arrays that are given.
 
     Args:
         graph: the network, with numbers for all sizes.
@@ -58,28 +59,69 @@ def needs(
     )
 
 
+def planned_needs(
+    graph: Graph,
+    dtype: str,
+    device: Backend,
+    given: Mapping[str, Any] | None = None,
+    workers: int = 1,
+) -> Needs:
+    """What a plan of a network needs at most, about; see `needs` for the arguments.
+
+    Weights are held once more as kernels want them: those of 3×3 convolutions transformed, four
+    times as many. Kernels work on blocks; layers without one need what their references do.
+    """
+    plainly = needs(graph, dtype, device, given)
+    prepared, scratch = 0, workers * _BLOCKS
+    for node in graph.nodes:
+        if node.owner is node and node.kind in ("conv", "depthwise_conv"):
+            prepared += weight_values(node.op) * (_TRANSFORMED if _is_3x3(node.op) else 1)
+        if device.cache_values is None or not has_kernel(node):
+            scratch = max(scratch, scratch_bytes(node.op, dtype))
+    return plainly._replace(
+        weights=plainly.weights + FLOATS[dtype] * prepared,
+        activations=int(_GAPS * plainly.activations),
+        scratch=scratch,
+    )
+
+
+_GAPS = 1.1
+_BLOCKS = 24_000_000
+_TRANSFORMED = 4
+
+
+def _is_3x3(operation: Operation) -> bool:
+    weights = operation.layer.weights(*operation.inputs).values()
+    return any(weight.shape[2:] == (3, 3) for weight in weights)
+
+
 def check_memory(
-    graph: Graph, dtype: str, device: Backend, given: Mapping[str, Any] | None = None
+    what: str, due: Needs, device: Backend, given: Mapping[str, Any] | None = None
 ) -> None:
-    """Raise unless a run finds its memory; called before any is taken. See `needs`.
+    """Raise unless a run finds its memory; called before any is taken.
+
+    Args:
+        what: the name of the run in the error.
+        due: what it needs.
+        device: where it is run.
+        given: weights, if any are.
 
     Raises:
         ConvcalcError: there is less than the run needs, about.
     """
-    due = needs(graph, dtype, device, given)
-    _check(due, device.free_bytes())
+    _check(what, due, device.free_bytes())
     if given is None:  # random weights are drawn on the host
-        _check(due._replace(activations=0, scratch=0), available_bytes())
+        _check(what, due._replace(activations=0, scratch=0), available_bytes())
 
 
-def _check(due: Needs, free: int | None) -> None:
+def _check(what: str, due: Needs, free: int | None) -> None:
     if free is not None and due.total > free:
         running = {"activations": due.activations, "scratch": due.scratch}
         largest = {"numbers to draw": due.drawn} if due.drawn > sum(running.values()) else running
         parts = {"weights": due.weights, **largest}
         told = ", ".join(f"{name} {size / 1e9:,.2f}" for name, size in parts.items() if size)
         raise ConvcalcError(
-            f"run: it needs about {due.total / 1e9:,.2f} GB of memory ({told}), and "
+            f"{what}: it needs about {due.total / 1e9:,.2f} GB of memory ({told}), and "
             f"{free / 1e9:,.2f} GB are free",
             hint=SMALLER,
         )

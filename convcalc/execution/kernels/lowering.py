@@ -76,13 +76,23 @@ class Task:
 
 def lower(task: Task) -> Record:
     """What records a step: a fast kernel, or the layers' own `forward` where there is none."""
-    lowering = _BY_KIND.get(task.node.kind)
-    if lowering is None and isinstance(task.node.op.layer, ElementwiseMerge):
-        lowering = _merge
-    if lowering is None and isinstance(task.node.op.layer, Activation):
-        lowering = _activation
+    lowering = _lowering(task.node)
     found = lowering(task) if lowering is not None and task.y.size else None
     return found or partial(_reference, task)
+
+
+def has_kernel(node: Node) -> bool:
+    """Whether there is a fast kernel for a layer, on tensors of up to two spatial axes."""
+    return _lowering(node) is not None and len(node.shape) < 5
+
+
+def _lowering(node: Node) -> Callable[[Task], Record | None] | None:
+    layer = node.op.layer
+    if isinstance(layer, ElementwiseMerge):
+        return _merge
+    if isinstance(layer, Activation) and layer.name != "prelu":
+        return _activation
+    return _BY_KIND.get(layer.name)
 
 
 def _reference(task: Task, recorder: Recorder) -> None:
@@ -291,8 +301,6 @@ def _last(x: Array) -> Array:
 
 
 def _activation(task: Task) -> Record | None:
-    if task.node.kind == "prelu":
-        return None
     x, y = _in_order(task.y, task.x[0], task.y)
     return partial(elementwise.record_activation, x=x, y=y, activation=task.node.op.layer)
 
