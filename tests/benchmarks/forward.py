@@ -89,7 +89,7 @@ def peak_rss(network: str, batch: int, engine: str) -> int:
     net = convcalc.load(network, N=batch)
     shape: Any = net.graph.inputs[0].shape
     first = convcalc.load("lenet5")  # imports whatever the engine needs
-    ENGINES[engine](first, first.init(), np.ones((1, 1, 32, 32), "float32"))[0]()
+    ENGINES[engine](first, first.init(), np.ones(first.graph.inputs[0].shape, "float32"))[0]()  # type: ignore[arg-type]
     before = _status("VmRSS")
     for run in ENGINES[engine](net, net.init(), np.ones(shape, "float32"))[:1]:
         run()
