@@ -247,7 +247,17 @@ def test_one_axis_and_three() -> None:
       - conv: {out_channels: 4, kernel: 3, padding: 1}
       - batch_norm
       - relu
-      - max_pool: 2
+      - conv:
+          out_channels: 6
+          kernel: [3, 3, 2]
+          stride: [2, 1, 1]
+          padding: [7, 1, 0]
+          dilation: [2, 1, 2]
+          groups: 2
+      - conv: {out_channels: 5, kernel: 1}
+      - relu
+      - max_pool: {kernel: [3, 2, 2], stride: [2, 1, 2], padding: 1}
+      - avg_pool: {kernel: [2, 1, 2], stride: 1}
       - global_avg_pool
     """
     for spec in (line, room):

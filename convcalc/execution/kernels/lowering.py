@@ -82,8 +82,8 @@ def lower(task: Task) -> Record:
 
 
 def has_kernel(node: Node) -> bool:
-    """Whether there is a fast kernel for a layer, on tensors of up to two spatial axes."""
-    return _lowering(node) is not None and len(node.shape) < 5
+    """Whether there is a fast kernel for a layer."""
+    return _lowering(node) is not None
 
 
 def _lowering(node: Node) -> Callable[[Task], Record | None] | None:
@@ -180,8 +180,8 @@ def _along(values: Any, weight: Any, axis: int) -> Any:
 
 
 def _conv(task: Task) -> Record | None:
-    if task.y.ndim not in (3, 4):
-        return None
+    if task.y.ndim == 5:
+        return _conv_volume(task)
     (conv,) = task.node.op.layer.parts(task.node.op.inputs[0])
     windows = windows_2d(conv.window(task.node.op.inputs[0]))
     groups: int = conv.groups  # type: ignore[attr-defined]
@@ -211,6 +211,23 @@ def _conv(task: Task) -> Record | None:
         return partial(winograd.record, weight=lifted, transform=transform, **common)
     columns = task.uploaded("columns", lambda: im2col.arranged(weight, groups))
     return partial(im2col.record, weight=columns, **common)
+
+
+def _conv_volume(task: Task) -> Record | None:
+    if task.step.before is not None:
+        return None
+    (conv,) = task.node.op.layer.parts(task.node.op.inputs[0])
+    groups: int = conv.groups  # type: ignore[attr-defined]
+    made = task.once("folded", lambda: _Weights(task))
+    residual = None if task.residual is None else _last(task.residual)
+    return partial(
+        im2col.record_volume,
+        x=_last(task.x[0]),
+        weight=task.uploaded("columns", lambda: im2col.arranged(made.weight, groups)),
+        y=_last(task.y),
+        windows=conv.window(task.node.op.inputs[0]),
+        epilogue=Epilogue(made.bias, residual, task.step.activation),
+    )
 
 
 def _strided(windows: Windows) -> bool:
@@ -263,9 +280,10 @@ def _avg_pool(task: Task) -> Record | None:
 
 
 def _pool(task: Task, record: Callable[..., None]) -> Record | None:
-    if task.y.ndim not in (3, 4):
-        return None
-    windows = windows_2d(task.node.op.layer.window(task.node.op.inputs[0]))
+    windows: Any = task.node.op.layer.window(task.node.op.inputs[0])
+    if task.y.ndim == 5:
+        return partial(record, x=_last(task.x[0]), y=_last(task.y), windows=windows)
+    windows = windows_2d(windows)
     x, y = channels_last(task.x[0]), channels_last(task.y)
     return partial(record, x=x, y=y, windows=windows)
 

@@ -3,63 +3,89 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from convcalc.arrays import Array
 from convcalc.execution.kernels.recording import (
+    WHOLE,
     Padding,
     Recorder,
     Windows,
     blocks,
+    inside,
     merged,
-)  # fmt: skip
+)
 
 
-def record_max(recorder: Recorder, x: Array, y: Array, windows: Windows) -> None:
-    """Record a max pooling: the largest along the height, and then along the width.
+def record_max(recorder: Recorder, x: Array, y: Array, windows: Sequence[Any]) -> None:
+    """Record a max pooling: the largest along one axis after the other.
 
     The reference is `MaxPool.forward`; the result is the same to the last bit.
 
     Args:
         recorder: takes the calls.
-        x: (N, H, W, C).
-        y: (N, oh, ow, C).
-        windows: along height and width.
+        x: (N, H, W, C) or (N, D, H, W, C).
+        y: (N, oh, ow, C) or (N, od, oh, ow, C).
+        windows: along the spatial axes.
     """
     _record(recorder, recorder.xp.maximum, x, y, windows, -math.inf, None)
 
 
-def record_mean(recorder: Recorder, x: Array, y: Array, windows: Windows) -> None:
+def record_mean(recorder: Recorder, x: Array, y: Array, windows: Sequence[Any]) -> None:
     """Record an average pooling whose windows all have as many elements, padding among them.
 
-    The reference is `AvgPool.forward`; the error is that of a sum of kh·kw values.
+    The reference is `AvgPool.forward`; the error is that of a sum of all elements of a window.
 
     Args: as those of `record_max`.
     """
-    elements: Any = windows[0].kernel * windows[1].kernel
+    elements = math.prod(w.kernel for w in windows)
     _record(recorder, recorder.xp.add, x, y, windows, 0.0, 1 / elements)
 
 
 def _record(
-    recorder: Recorder, operation: Any, x: Array, y: Array, windows: Windows, beyond: float,
+    recorder: Recorder, operation: Any, x: Array, y: Array, windows: Sequence[Any], beyond: float,
     factor: float | None,
 ) -> None:  # fmt: skip
-    images, height, width, channels = y.shape
+    height, width, channels = y.shape[-3:]
+    flat = (windows[-2], windows[-1])
+    padding = Padding(flat, beyond)
+    rows = max(1, recorder.cache // (x.shape[-2] * channels * flat[0].stride))
+    if y.ndim == 4:
+        for block in blocks(recorder.share, len(y), height, rows):
+            slab = padding.slab(recorder, x, block, width)
+            target = y[block.images, block.rows]
+            _record_block(recorder, operation, [slab], target, flat, factor)
+            recorder.give_back()
+        return
+    inward = windows[0]
+    for number in recorder.share.of(len(y) * y.shape[1]):
+        image, plane = divmod(number, y.shape[1])
+        read = inside(inward, plane, x.shape[1])
+        for block in blocks(WHOLE, 1, height, rows):
+            target = y[image, plane : plane + 1, block.rows]
+            slabs = [
+                padding.slab(recorder, x[image, depth : depth + 1], block, width)
+                for depth in read.values()
+            ]
+            _record_block(recorder, operation, slabs, target, flat, factor)
+            recorder.give_back()
+
+
+def _record_block(
+    recorder: Recorder, operation: Any, slabs: list[Array], target: Array, windows: Windows,
+    factor: float | None,
+) -> None:  # fmt: skip
     down, across = windows
-    rows = max(1, recorder.cache // (x.shape[2] * channels * down.stride))
-    for block in blocks(recorder.share, images, height, rows):
-        target = y[block.images, block.rows]
-        slab = Padding(windows, beyond).slab(recorder, x, block, width)
-        count = target.shape[1]
-        lines = [_tap(slab, 1, t, down, count) for t in range(down.kernel)]
-        narrow = _folded(recorder, operation, lines)
-        columns = [_tap(narrow, 2, t, across, width) for t in range(across.kernel)]
-        found = _folded(recorder, operation, columns, target)
-        if found is not target:
-            recorder.copy(found, target)
-        if factor is not None:
-            recorder.add(recorder.xp.multiply, target, factor, out=target)
-        recorder.give_back()
+    count, width = target.shape[1:3]
+    lines = [_tap(slab, 1, t, down, count) for slab in slabs for t in range(down.kernel)]
+    narrow = _folded(recorder, operation, lines)
+    columns = [_tap(narrow, 2, t, across, width) for t in range(across.kernel)]
+    found = _folded(recorder, operation, columns, target)
+    if found is not target:
+        recorder.copy(found, target)
+    if factor is not None:
+        recorder.add(recorder.xp.multiply, target, factor, out=target)
 
 
 def _tap(x: Array, axis: int, tap: int, window: Any, count: int) -> Array:

@@ -274,6 +274,15 @@ def _activated(activation: Any, xp: Any, source: Array, out: Array) -> None:
     out[...] = activation.function(xp, source)
 
 
+def inside(window: Any, output: int, size: int) -> dict[int, int]:
+    """The places that an output reads along an axis, by their taps; those within the input."""
+    places = {
+        tap: output * window.stride - window.before + tap * window.dilation
+        for tap in range(window.kernel)
+    }
+    return {tap: place for tap, place in places.items() if 0 <= place < size}
+
+
 def windows_2d(windows: Any) -> Windows:
     """The windows along height and width, where a tensor may have the one axis."""
     return (Window(), windows[0]) if len(windows) == 1 else (windows[0], windows[1])
