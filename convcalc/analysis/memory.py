@@ -22,6 +22,19 @@ class Peak(NamedTuple):
     alive: tuple[Node, ...]
 
 
+class Step(NamedTuple):
+    """The values held while a layer runs, or an input is there: its output, what it reads, more.
+
+    `values` is all that is held. `written` is the output; `read` are those of the inputs that it
+    is not written over. What is left over is kept for later layers.
+    """
+
+    node: Node
+    values: Size
+    written: Size
+    read: Size
+
+
 def activation_values(nodes: Iterable[Node]) -> Size:
     """The values of those inputs and outputs that have storage of their own."""
     total: Any = 0
@@ -49,6 +62,15 @@ def held_values(graph: Graph) -> list[Size]:
         UndecidableError: what can be written over what depends on symbols.
     """
     return list(dict.fromkeys(held for held, _, _ in _Liveness(graph)._steps()))
+
+
+def timeline(graph: Graph) -> list[Step]:
+    """What is held at each step, the inputs first; views are no steps. The peak is the largest.
+
+    Raises:
+        UndecidableError: what can be written over what depends on symbols.
+    """
+    return _Liveness(graph).timeline()
 
 
 class _Liveness:
@@ -84,6 +106,15 @@ class _Liveness:
         most, highest = max(steps, key=lambda step: step[0])
         alive = next(tuple(now.values()) for _, node, now in self._steps() if node is highest)
         return Peak(most, highest, alive)
+
+    def timeline(self) -> list[Step]:
+        found = []
+        for held, node, alive in self._steps():
+            tensors = set(alive.values())
+            sources = {self.base[source] for source in node.inputs} & tensors
+            read: Any = sum(arith.product(source.shape) for source in sources)
+            found.append(Step(node, held, arith.product(node.shape), read))
+        return found
 
     def _steps(self) -> Iterator[tuple[Any, Node, dict[Node, Node]]]:
         """For every step the values held, the node, and the tensor in each open storage."""

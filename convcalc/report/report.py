@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from convcalc.conventions.rules import Bridge
+    from convcalc.report.plots.plot import Plot
 
 JSON_VERSION = 1
 _OPEN = Reach(None, None, None)
@@ -174,6 +175,32 @@ class Report:
 
         with collector_paused():
             return "\n".join(render(self, width=width, **options).plain())
+
+    def plot(
+        self,
+        kind: str = "layers",
+        *,
+        others: Sequence[Report] = (),
+        depth: int | None = None,
+        dark: bool = False,
+    ) -> Plot:
+        """A picture, which shows itself in a notebook; `save("x.svg")` writes it, or .png or .pdf.
+
+        Args:
+            kind: layers (parameters, MACs and memory of each), cumulative (their shares up to
+                each), memory (what is held while they run), receptive_field, or bubbles.
+            others: reports of other networks, for bubbles: parameters over MACs of all.
+            depth: the number of levels of the module tree: a block that is not opened is one bar.
+                None for a bar for every layer.
+            dark: whether the ground is dark.
+
+        Raises:
+            UsageError: there is no such kind, or Matplotlib is not installed: convcalc[plot].
+            ConvcalcError: a size is symbolic, or there is nothing to show, or too much.
+        """
+        from convcalc.report.plots.plot import plot
+
+        return plot([self, *others], kind, depth=depth, dark=dark)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as `summarize --format json` prints it."""
