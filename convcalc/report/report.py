@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from convcalc.conventions.rules import Bridge
+    from convcalc.report.drawing.model import Drawing
     from convcalc.report.plots.plot import Plot
 
 JSON_VERSION = 1
@@ -201,6 +202,37 @@ class Report:
         from convcalc.report.plots.plot import plot
 
         return plot([self, *others], kind, depth=depth, dark=dark)
+
+    def draw(
+        self,
+        *,
+        depth: int | None = None,
+        fold: bool = True,
+        layer: str = "",
+        of: Sequence[str] = ("params",),
+        across: bool = False,
+    ) -> Drawing:
+        """The network as a graph, with the shapes on its edges; `dot()`, `mermaid()`, `svg()`.
+
+        Args:
+            depth: the number of levels of the module tree that are opened; None for as many as
+                are readable on a page, or for all where nothing is folded.
+            fold: whether identical neighbours become one box, ×n.
+            layer: the path of a block, to draw it alone.
+            of: the quantities written into the boxes.
+            across: whether it goes from left to right, and not from top to bottom.
+
+        Raises:
+            UsageError: there is no such block or quantity.
+            ConvcalcError: the drawing would have too many boxes.
+        """
+        from convcalc.report.drawing.model import draw
+
+        with collector_paused():
+            return draw(
+                self.graph, self.title,
+                depth=depth, fold=fold, layer=layer, of=of, across=across,
+            )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """The report as `summarize --format json` prints it."""
