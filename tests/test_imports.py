@@ -47,6 +47,7 @@ def test_the_proof_can_fail() -> None:
         "layers conv",
         "schema",
         "limits alexnet",
+        "graph vgg16 --format mermaid",
         "fit resnet50 --vary H,W --keep peak_bytes<=1GiB",
     ],
 )

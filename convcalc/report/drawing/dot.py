@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcalc.errors import OutputError, UsageError, shorten
-from convcalc.report.drawing.model import Box, Cluster, Drawing
+from convcalc.report.drawing.model import GROUNDS, LINE, Box, Cluster, Drawing
 
 SECONDS = 60
 """How long Graphviz may take."""
 
 _LEFT, _MIDDLE = "\\l", "\\n"
 """The ends of lines that are put at the left, and in the middle."""
-
-_GROUNDS = ("#f3f5f8", "#e6eaf0")
-"""Of blocks, by turns as they are nested."""
 
 
 def to_dot(drawing: Drawing) -> str:
@@ -29,8 +26,8 @@ def to_dot(drawing: Drawing) -> str:
         f'  fontname="Helvetica,Arial,sans-serif"; rankdir={"LR" if drawing.across else "TB"};'
         " nodesep=0.25; ranksep=0.35;",
         '  node [shape=box, style="rounded,filled", fontname="Helvetica,Arial,sans-serif",'
-        ' fontsize=11, margin="0.12,0.05", color="#5f6b7a"];',
-        '  edge [fontname="Helvetica,Arial,sans-serif", fontsize=9, color="#5f6b7a",'
+        f' fontsize=11, margin="0.12,0.05", color="{LINE}"];',
+        f'  edge [fontname="Helvetica,Arial,sans-serif", fontsize=9, color="{LINE}",'
         ' fontcolor="#303640", arrowsize=0.7];',
     ]
     for child in drawing.children:
@@ -51,13 +48,13 @@ def _lines(child: Box | Cluster, level: int) -> Iterator[str]:
         )
         return
     yield f"{indent}subgraph cluster_{child.id} {{"
-    ground = _GROUNDS[level % len(_GROUNDS)]
+    ground = GROUNDS[level % len(GROUNDS)]
     # a darker edge for what stands for several
     width = 2 if child.times > 1 else 1
     yield (
         f"{indent}  label={_quoted(*child.lines, end=_LEFT)}; tooltip={_quoted(child.path)}; "
         f'labeljust=l; fontsize=11; style="rounded,filled"; fillcolor={_quoted(ground)}; '
-        f'color="#8793a3"; penwidth={width};'
+        f'color="{LINE}"; penwidth={width};'
     )
     for inner in child.children:
         yield from _lines(inner, level + 1)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 
 from convcalc.errors import shorten
-from convcalc.report.drawing.model import Box, Cluster, Drawing
+from convcalc.report.drawing.model import GROUNDS, LINE, Box, Cluster, Drawing
 
 MOST_EDGES = 500
 """How many edges Mermaid draws unless it is told otherwise, with `maxEdges`."""
@@ -27,12 +27,16 @@ def to_mermaid(drawing: Drawing) -> str:
         lines += _lines(child, 1)
     for edge in drawing.edges:
         lines.append(f"  {edge.source.id} -->|{_quoted(edge.label)}| {edge.target.id}")
+    clusters = [child.id for child in drawing.clusters]
+    if clusters:
+        lines.append(f"  classDef around fill:{GROUNDS[0]},stroke:{LINE}")
+        lines.append(f"  class {','.join(clusters)} around")
     families: dict[tuple[str, str], list[str]] = {}
     for box in drawing.boxes:
         families.setdefault((box.family.tint, box.family.name), []).append(box.id)
     for (tint, name), ids in families.items():
         word = name.replace(" ", "_")
-        lines.append(f"  classDef {word} fill:{tint},stroke:#5f6b7a,color:#1a1a1a")
+        lines.append(f"  classDef {word} fill:{tint},stroke:{LINE},color:#1a1a1a")
         lines.append(f"  class {','.join(ids)} {word}")
     return "\n".join(lines)
 
@@ -43,7 +47,8 @@ def _lines(child: Box | Cluster, level: int) -> Iterator[str]:
         text = _quoted(*child.lines)
         yield f"{indent}{child.id}([{text}])" if child.is_end else f"{indent}{child.id}[{text}]"
         return
-    yield f"{indent}subgraph {child.id}[{_quoted(*child.lines)}]"
+    # room is made for one line above the boxes
+    yield f"{indent}subgraph {child.id}[{_quoted(', '.join(child.lines))}]"
     for inner in child.children:
         yield from _lines(inner, level + 1)
     yield f"{indent}end"

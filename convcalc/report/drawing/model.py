@@ -20,6 +20,14 @@ MAX_BOXES = 2_000
 READABLE = 40
 """How many boxes fit a page, where no depth is asked for."""
 
+GROUNDS = ("#f3f5f8", "#e6eaf0")
+"""Of blocks, by turns as they are nested."""
+
+LINE = "#5f6b7a"
+"""Around boxes, and between them."""
+
+_WRITTEN = {"macs": "MACs", "macs_nonpad": "MACs without padding", "flops": "FLOPs"}
+
 _DEEPEST = 1_000
 """More levels than modules have."""
 
@@ -92,13 +100,20 @@ class Drawing:
     @property
     def boxes(self) -> Iterator[Box]:
         """All boxes, those inside blocks too, in running order."""
+        return (child for child in self._all() if isinstance(child, Box))
+
+    @property
+    def clusters(self) -> Iterator[Cluster]:
+        """All blocks that are opened, outer ones first."""
+        return (child for child in self._all() if isinstance(child, Cluster))
+
+    def _all(self) -> Iterator[Box | Cluster]:
         waiting = list(reversed(self.children))
         while waiting:
             child = waiting.pop()
             if isinstance(child, Cluster):
                 waiting.extend(reversed(child.children))
-            else:
-                yield child
+            yield child
 
     def dot(self) -> str:
         """The drawing for Graphviz."""
@@ -336,7 +351,8 @@ class _Pencil:
         for name in self.of:
             each: Size = sum(QUANTITIES[name].of(node) for node in nodes)
             if each != 0:
-                yield f"{times} × {number(each)} {name}" if times > 1 else f"{number(each)} {name}"
+                text = f"{number(each)} {_WRITTEN.get(name, name)}"
+                yield f"{times:,} × {text}" if times > 1 else text
 
 
 def _nodes(child: Node | Module) -> tuple[Node, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from convcalc.analysis.receptive_field import Fields, Tracked, receptive_fields, seen_by
@@ -131,7 +132,7 @@ def _draw_fields(
     edges = [(0, sizes[-1]), (0, len(shown) + 1 if flat else sizes[-2])]
     boxes = []
     for i, (field, hue) in reversed(list(enumerate(zip(shown, hues, strict=True)))):
-        unit = tuple(int(size) // 2 for size in field.node.shape[2:])
+        unit = _middle(known[field.node], field.node, sizes)
         seen = seen_by(report.graph, field.node, unit).get(source)
         if seen is None:
             continue  # its window lies in padding
@@ -175,7 +176,20 @@ def _draw_fields(
         axis.set_major_formatter("{x:,.10g}")
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    ax.set_title("What a unit in the middle sees of the input" + ", enlarged" * enlarged)
+    name = "the input" if len(report.graph.inputs) == 1 else shorten(source.path, 20)
+    ax.set_title(f"What a unit in the middle sees of {name}" + ", enlarged" * enlarged)
+
+
+def _middle(fields: Fields, node: Node, sizes: Sequence[int]) -> tuple[int, ...]:
+    """The unit whose field lies in the middle of the input, or nearly."""
+    shape: Any = node.shape[2:]
+    unit = [size // 2 for size in shape]
+    for field, whole in zip(fields, sizes, strict=True):
+        if field is not None and field.reach is not None and 0 <= field.axis - 2 < len(unit):
+            reach, last = field.reach, shape[field.axis - 2] - 1
+            nearest = round((Fraction(whole - reach.size, 2) - reach.start) / reach.stride)
+            unit[field.axis - 2] = min(max(nearest, 0), last)
+    return tuple(unit)
 
 
 def _span(positions: tuple[int, int]) -> tuple[float, float]:
