@@ -131,6 +131,17 @@ def test_memory_over_time(levels: int | None) -> None:
     assert f"at {found.peak.node.path}" in axes.get_title("left")
 
 
+def test_a_block_holds_what_its_highest_step_does() -> None:
+    found = report("unet")
+    bars = heights(drawn(found, "memory", depth=1).axes[0])
+    held = [sum(parts) for parts in zip(*bars, strict=True)]
+    highest: dict[str, int] = {}
+    for step in timeline(found.graph):
+        block = step.node.path.split(".")[0]
+        highest[block] = max(highest.get(block, 0), 4 * step.values)  # type: ignore[operator]
+    assert held == list(highest.values())
+
+
 def test_receptive_fields_are_those_of_the_report() -> None:
     found = report("resnet18", H=96, W=64)
     left, _, right = drawn(found, "receptive_field").axes[:3]
@@ -156,6 +167,14 @@ def labelled(artists: Sequence[Any]) -> list[Any]:
 
 def labels(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_a_field_as_large_as_the_input_is_not_larger() -> None:
+    layer = "conv: {out_channels: 1, kernel: 3, padding: 1}"
+    for layers, larger in (([layer] * 2, False), ([layer] * 3, True)):
+        found = report(f"{{input: [1, 5, 5], layers: [{', '.join(layers)}]}}")
+        right = drawn(found, "receptive_field").axes[2]
+        assert ("larger than the input: 1" in labels(right)) is larger
 
 
 def test_receptive_fields_in_one_and_three_dimensions() -> None:
@@ -283,7 +302,7 @@ def test_the_same_bytes_every_time(tmp_path: Path, form: str) -> None:
 def test_settings_of_the_user_are_neither_used_nor_changed() -> None:
     matplotlib = pytest.importorskip("matplotlib", reason="Matplotlib is an extra")
     before = report("lenet5").plot("layers").to_bytes()
-    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+    with matplotlib.rc_context({"font.size": 30, "ytick.major.size": 30}):
         assert report("lenet5").plot("layers").to_bytes() == before
         assert matplotlib.rcParams["font.size"] == 30
     assert "matplotlib.pyplot" not in sys.modules
