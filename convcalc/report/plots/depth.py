@@ -50,6 +50,8 @@ def parts_of(report: Report, depth: int | None) -> list[Part]:
     """
     graph = report.graph
     found = [Part(node.path, (node,), INPUT, "") for node in graph.inputs]
+    if depth is None:
+        _check_count(report, len(found) + len(graph.nodes), depth)
     block = ""
     for line in lines(graph, [], depth=depth, fold=False):
         first = line.first
@@ -62,14 +64,16 @@ def parts_of(report: Report, depth: int | None) -> list[Part]:
         if nodes:
             kind = MODULE if isinstance(first, Module) else family(first)
             found.append(Part(first.path, nodes, kind, block))
-    if len(found) > MAX_PARTS:
-        raise ConvcalcError(
-            f"{report.title}: a plot of {len(found):,} layers; {MAX_PARTS:,} are the limit",
-            hint="--depth 1 shows blocks instead of the layers in them."
-            if depth != 1
-            else "Show a smaller network.",
-        )
+    _check_count(report, len(found), depth)
     return found
+
+
+def _check_count(report: Report, count: int, depth: int | None) -> None:
+    if count > MAX_PARTS:
+        raise ConvcalcError(
+            f"{report.title}: a plot of {count:,} layers; {MAX_PARTS:,} are the limit",
+            hint="--depth 1 shows blocks instead of the layers in them." if depth != 1 else "",
+        )
 
 
 def depth_axes(

@@ -96,9 +96,10 @@ def draw_cumulative(reports: Sequence[Report], depth: int | None, colours: Colou
 def draw_memory(reports: Sequence[Report], depth: int | None, colours: Colours) -> Any:
     """What is held while the layers run: outputs, inputs, and what is kept for later layers."""
     (report,) = reports
+    all_parts = parts_of(report, depth)
     steps = {step.node: step for step in timeline(report.graph)}
     parts, highest = [], []
-    for part in parts_of(report, depth):
+    for part in all_parts:
         own = [steps[node] for node in part.nodes if node in steps]
         if own:  # a view is no step: nothing is written
             parts.append(part)
