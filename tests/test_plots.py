@@ -335,6 +335,8 @@ def test_kinds() -> None:
     assert str(caught.value) == (
         "a plot of memory shows one network, and 2 are given. For several there is bubbles."
     )
+    with pytest.raises(UsageError, match="a plot of bubbles shows whole networks, and takes no"):
+        plot([report("lenet5")], "bubbles", depth=1)
     assert find_kind("receptive-field") is KINDS["receptive_field"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import (
+    OneOf,
     dtype_option,
     open_network,
     parse_settings,
@@ -18,7 +19,7 @@ from convcalc.report.plots.plot import FORMATS, KINDS, find_kind, format_of, plo
 @click.command("plot")
 @specs_argument
 @click.option(
-    "--kind", default="layers", metavar="|".join(KINDS),
+    "--kind", type=OneOf("kind", lambda: KINDS), default="layers", metavar="|".join(KINDS),
     help="What is shown: " + "; ".join(f"{name}: {kind.about}" for name, kind in KINDS.items())
     + " (default: layers).",
 )  # fmt: skip

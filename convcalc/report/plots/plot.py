@@ -128,6 +128,8 @@ def plot(
         ConvcalcError: a size is symbolic, or there is nothing to show, or too much.
     """
     found = find_kind(kind, len(reports))
+    if found.several and depth is not None:
+        raise UsageError(f"a plot of {kind} shows whole networks, and takes no depth")
     for report in reports:
         _check_numbers(report)
     colours = DARK if dark else LIGHT

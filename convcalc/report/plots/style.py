@@ -76,7 +76,7 @@ def heading(report: Report) -> str:
     shapes = ", ".join(
         (f"{node.name} " if len(inputs) > 1 else "") + shape(node.shape) for node in inputs
     )
-    return f"{shorten(report.title, 36)}, input {shorten(shapes, 28)}, N = {inputs[0].shape[0]:,}"
+    return f"{shorten(report.title, 36)}, input {shorten(shapes, 40)}, N = {inputs[0].shape[0]:,}"
 
 
 def in_units(axis: Any, most: float, unit: str) -> None:
