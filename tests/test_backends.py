@@ -11,6 +11,7 @@ import sys
 import time
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,80 @@ def test_a_gpu_that_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     assert backend("auto").device.startswith("the processor, with NumPy: CuPy finds no GPU")
 
 
+class Pool:
+    def __init__(self) -> None:
+        self.limit, self.freed = 0, 0
+
+    def free_bytes(self) -> int:
+        return 300
+
+    def used_bytes(self) -> int:
+        return 500
+
+    def get_limit(self) -> int:
+        return self.limit
+
+    def free_all_blocks(self) -> None:
+        self.freed += 1
+
+
+class Products:
+    """What CuPy multiplies with; TF32 is 7, what it should be 1."""
+
+    COMPUTE_TYPE_DEFAULT = 1
+    kind = 7
+
+    def get_compute_type(self, dtype: str) -> int:
+        return self.kind
+
+    def set_compute_type(self, dtype: str, kind: int) -> None:
+        self.kind = kind
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Of CuPy what a backend asks of it, over strict arrays."""
+    pool, pinned, products = Pool(), Pool(), Products()
+    device = SimpleNamespace(id=0, mem_info=(1000, 5000))
+    module = SimpleNamespace(
+        ndarray=StrictArray, ones=strict.ones, matmul=strict.matmul, pool=pool, pinned=pinned,
+        products=products, asnumpy=StrictArray.get,
+        get_default_memory_pool=lambda: pool, get_default_pinned_memory_pool=lambda: pinned,
+        cuda=SimpleNamespace(
+            Device=lambda: device,
+            runtime=SimpleNamespace(getDeviceProperties=lambda number: {"name": b"A GPU"}),
+        ),
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    core = SimpleNamespace(_routines_linalg=products)
+    monkeypatch.setitem(sys.modules, "cupy._core", core)
+    return module
+
+
+def test_what_cupy_is_asked_for(cupy: Any) -> None:
+    gpu = backend("auto")
+    assert isinstance(gpu, CuPy)
+    assert gpu.device == "A GPU, with CuPy"
+    assert gpu.free_bytes() == 1300, "what the pool keeps is free"
+    cupy.pool.limit = 700
+    assert gpu.free_bytes() == 200, "and not more than the pool may have"
+    with gpu.running("test"):
+        assert cupy.products.kind == 1, "no TF32"
+    assert cupy.products.kind == 7
+    assert cupy.pool.freed == cupy.pinned.freed == 1
+    with pytest.raises(convcalc.ConvcalcError, match="test: the memory of A GPU, with CuPy does"):
+        with gpu.running("test"):
+            raise MemoryError
+    assert cupy.products.kind == 7
+    assert cupy.pool.freed == 2
+
+
+def test_a_gpu_that_computes_wrongly(cupy: Any) -> None:
+    cupy.matmul = strict.multiply
+    with pytest.raises(UsageError, match="2 × 2 ones are multiplied wrongly"):
+        backend("cupy")
+
+
 # -- a GPU ----------------------------------------------------------------------------------------
 
 
@@ -220,9 +295,10 @@ def test_float32_is_computed_in_full_on_a_gpu(gpu: CuPy) -> None:
 SPECS = [
     ("mobilenet_v2", {"H": 96, "W": 96}),
     ("shufflenet_v2_x1_0", {"H": 96, "W": 96}),
-    ("{input: [8, 99, 24], layers: [conv_transpose: {out_channels: 6, kernel: 5, stride: 2}]}", {}),
+    ("{input: [8, 99, 9], layers: [conv_transpose: {out_channels: 40, kernel: 5, stride: 2}]}", {}),
     ("{input: [8, 99, 24], layers: [separable_conv: {out_channels: 64, kernel: 5}, relu]}", {}),
     ("{input: [16, 99, 24], layers: [gelu, flatten, tanh]}", {"N": 3}),
+    ("{input: [64, 99, 24], layers: [{dropout: 0.5}, flatten]}", {}),
     ("{input: [600], layers: [linear: 900, relu, linear: 10]}", {"N": 99}),
 ]  # fmt: skip
 
@@ -279,6 +355,18 @@ class Full(Backend):
         return 100_000_000
 
 
+class Roomy(Backend):
+    def free_bytes(self) -> int:
+        return 10**15
+
+
+def test_random_weights_are_drawn_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convcalc.execution.memory.available_bytes", lambda: 100_000_000)
+    net = convcalc.load("vgg16")
+    with pytest.raises(convcalc.ConvcalcError, match=r"needs about 1\.38 GB .* 0\.10 GB are free"):
+        net.run(backend=Roomy())
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_too_little_memory_is_said_before_any_is_taken(dtype: str) -> None:
     net = convcalc.load("vgg16")
@@ -320,6 +408,21 @@ def test_memory_that_ends_all_the_same(what: str, monkeypatch: pytest.MonkeyPatc
         "for an array with shape (1000000000000000,) and data type float64. A smaller input or "
         "batch needs less."
     )
+
+
+def test_memory_that_ends_anywhere_else() -> None:
+    code = """
+import sys
+from convcalc.commands import cli
+def main(**options):
+    raise MemoryError
+cli.main = main
+from convcalc.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert done.stderr == "Error: the memory does not do\n"
 
 
 MEMINFO = "MemTotal:       24684084 kB\nMemFree:        22959212 kB\nMemAvailable:   8000 kB\n"
@@ -403,7 +506,7 @@ main()
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 def test_an_interrupt_takes_the_progress_bar_away(tmp_path: Path) -> None:
     spec = tmp_path / "net.yaml"
-    spec.write_text("{input: [64, 64], layers: [{repeat: 50000, layers: [relu]}]}")
+    spec.write_text("{input: [64, 64], layers: [{repeat: 30000, layers: [relu]}]}")
     above, below = pty.openpty()
     arguments = [sys.executable, "-m", "convcalc", "verify", str(spec)]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
