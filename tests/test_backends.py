@@ -28,6 +28,7 @@ from convcalc.execution.executor import held_bytes, storage, weight_shapes
 from convcalc.execution.memory import needs, planned_needs
 from convcalc.execution.numbers import computed
 from convcalc.execution.threads import workers
+from convcalc.execution.verify import needed_bytes
 from convcalc.layer import Layer
 from convcalc.layers import layer_class
 
@@ -238,7 +239,6 @@ def test_a_gpu_that_computes_wrongly(cupy: Any) -> None:
 
 @pytest.fixture(scope="module")
 def gpu() -> CuPy:
-    pytest.importorskip("cupy", reason="CuPy is not installed: pip install 'convcalc[gpu]'")
     try:
         return CuPy()
     except UsageError as error:
@@ -348,6 +348,16 @@ def test_random_weights_need_memory_too() -> None:
     tracemalloc.stop()
     assert due.weights == 8 * 2_001_000
     assert 0.97 * taken < due.total < 1.3 * taken
+
+
+def test_what_a_verification_needs_is_what_it_takes() -> None:
+    net = convcalc.load("mobilenet_v2", H=96, W=96)
+    due = needed_bytes(net.graph, Backend())
+    tracemalloc.start()
+    assert net.verify().ok
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.9 * taken < due < 1.5 * taken
 
 
 class Full(Backend):

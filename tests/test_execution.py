@@ -176,7 +176,9 @@ def test_the_variance_is_hes_before_a_rectifier_and_glorots_elsewhere() -> None:
     [
         (np.zeros((1, 4, 9, 11)), r"the input 'input' has the shape \[1, 4, 9, 11\], where the "
          r"network takes \[1, 4, 9, 10\]"),
-        ({"other": np.zeros((1, 4, 9, 10))}, "no array for the input 'input'"),
+        ({}, "no array for the input 'input'"),
+        ({"inputs": np.zeros((1, 4, 9, 10))}, r"the network has no input 'inputs'. Did you mean "
+         "'input'"),
     ],
 )  # fmt: skip
 def test_inputs_that_do_not_fit(x: Any, text: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from convcalc.arrays import Array
-from convcalc.errors import ConvcalcError, shorten
+from convcalc.errors import ConvcalcError, did_you_mean, shorten
 from convcalc.execution.backends import Backend
 from convcalc.execution.numbers import (
     Stored,
@@ -110,10 +110,16 @@ def checked_inputs(
 
     Raises:
         UsageError: networks are not run in that type.
-        ConvcalcError: one is missing, of another shape, or of numbers that the type has not.
+        ConvcalcError: one is missing, unknown, of another shape, or of numbers that the type has
+            not.
     """
     mapping = given if isinstance(given, Mapping) else {graph.inputs[0].path: given}
-    arrays = {}
+    arrays: dict[str, Array] = {}
+    names = [node.path for node in graph.inputs]
+    for name in mapping:
+        if name not in names:
+            hint = did_you_mean(str(name), names) or f"It has {', '.join(names)}."
+            raise ConvcalcError(f"the network has no input '{shorten(str(name))}'", hint=hint)
     for node in graph.inputs:
         if node.path not in mapping:
             raise ConvcalcError(f"no array for the input '{node.path}'")
