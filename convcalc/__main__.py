@@ -38,6 +38,9 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         code = 130
+    except MemoryError:
+        click.echo("Error: the memory does not do", err=True)
+        code = 3
     except OSError as error:
         click.echo(f"Error: {error.strerror or error}", err=True)
         code = 3

@@ -195,6 +195,16 @@ class Module:
             yield module
             module = module.parent
 
+    def nodes(self) -> Iterator[Node]:
+        """Its layers, here and below, in running order."""
+        waiting: list[Node | Module] = [self]
+        while waiting:
+            child = waiting.pop()
+            if isinstance(child, Module):
+                waiting.extend(reversed(child.children))
+            else:
+                yield child
+
     def name_children(self) -> None:
         """Give the nameless their names, here and below: conv1, conv2, …, past explicit ones."""
         waiting = [self]

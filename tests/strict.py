@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy
 
+from convcalc.execution.backends import Backend, CuPy
+
 
 class HostError(TypeError):
     """Data was asked for on the host, or given from there."""
@@ -26,8 +28,9 @@ class StrictArray:
     """With NumPy's arrays on the left, too, there is no arithmetic."""
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, held: Any) -> None:
+    def __init__(self, held: Any, operands: Any = ()) -> None:
         self._held = numpy.asarray(held)
+        self.base = _owner(self._held, operands)
 
     def get(self) -> Any:
         """A copy on the host."""
@@ -46,21 +49,45 @@ class StrictArray:
         return self._held.size
 
     @property
+    def nbytes(self) -> int:
+        return self._held.nbytes
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self._held.strides
+
+    @property
+    def itemsize(self) -> int:
+        return self._held.itemsize
+
+    @property
     def dtype(self) -> Any:
         return self._held.dtype
 
     @property
     def T(self) -> StrictArray:
-        return StrictArray(self._held.T)
+        return StrictArray(self._held.T, self)
 
     def __len__(self) -> int:
         return len(self._held)
 
     def __getitem__(self, index: Any) -> StrictArray:
-        return StrictArray(self._held[unwrapped(index)])
+        return StrictArray(self._held[unwrapped(index)], self)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._held[unwrapped(index)] = unwrapped(value)
+
+
+def _owner(held: Any, operands: Any) -> StrictArray | None:
+    """The array whose memory a result is a view of: as CuPy's `base`, never a view itself."""
+    if isinstance(operands, StrictArray):
+        if not numpy.may_share_memory(held, operands._held):
+            return None
+        return operands if operands.base is None else operands.base
+    if isinstance(operands, (tuple, list)):
+        owners = (_owner(held, operand) for operand in operands)
+        return next((owner for owner in owners if owner is not None), None)
+    return None
 
 
 def unwrapped(value: Any) -> Any:
@@ -81,7 +108,7 @@ def wrapped(function: Callable[..., Any], refused: frozenset[str] = frozenset())
         if refused & options.keys():
             raise TypeError(f"{function.__name__} takes no {', '.join(refused & options.keys())}")
         options = {name: unwrapped(value) for name, value in options.items()}
-        return StrictArray(function(*map(unwrapped, args), **options))
+        return StrictArray(function(*map(unwrapped, args), **options), args)
 
     return call
 
@@ -100,7 +127,7 @@ _OPERATORS = (
 _REFLECTED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
 _METHODS = (
     "reshape", "transpose", "swapaxes", "astype", "copy", "ravel", "squeeze",
-    "sum", "mean", "max", "min", "clip",
+    "sum", "mean", "max", "min", "clip", "any", "all",
 )  # fmt: skip
 _CONVERSIONS = (
     "__array__", "__bool__", "__float__", "__int__", "__complex__", "__index__", "__iter__",
@@ -128,18 +155,23 @@ class StrictModule:
     """Functions and constants of NumPy that CuPy has under the same name."""
 
     FUNCTIONS = frozenset({
-        "abs", "add", "arange", "broadcast_to", "ceil", "clip", "concatenate", "divide", "exp",
-        "expand_dims", "expm1", "flip", "floor", "full", "full_like", "linspace", "log", "log1p",
-        "logaddexp", "matmul", "max", "maximum", "mean", "min", "minimum", "moveaxis", "multiply",
-        "negative", "ones", "ones_like", "pad", "power", "repeat", "reshape", "sign", "sqrt",
-        "square", "squeeze", "stack", "subtract", "sum", "swapaxes", "take", "tanh", "transpose",
-        "where", "zeros", "zeros_like",
+        "abs", "add", "arange", "asarray", "ascontiguousarray", "broadcast_to", "ceil", "clip",
+        "concatenate", "divide", "empty", "exp",
+        "expand_dims", "expm1", "flip", "floor", "full", "full_like",
+        "isfinite",
+        "isnan", "linspace", "log", "log1p", "logaddexp", "matmul", "max", "maximum",
+        "mean", "min", "minimum", "moveaxis", "multiply", "negative", "ones", "ones_like",
+        "pad", "power", "repeat", "reshape", "sign", "sqrt", "square", "squeeze", "stack",
+        "subtract", "sum", "swapaxes", "take", "tanh", "tile", "transpose", "where", "zeros",
+        "zeros_like",
     })  # fmt: skip
     CONSTANTS = frozenset({"float32", "float64", "inf", "int64", "nan", "newaxis", "pi"})
 
+    ndarray = StrictArray
     lib = SimpleNamespace(
         stride_tricks=SimpleNamespace(
-            sliding_window_view=wrapped(numpy.lib.stride_tricks.sliding_window_view, _NOT_IN_CUPY)
+            as_strided=wrapped(numpy.lib.stride_tricks.as_strided, _NOT_IN_CUPY),
+            sliding_window_view=wrapped(numpy.lib.stride_tricks.sliding_window_view, _NOT_IN_CUPY),
         )
     )
 
@@ -152,3 +184,27 @@ class StrictModule:
 
 
 strict = StrictModule()
+
+
+class StrictBackend(Backend):
+    """A device of strict arrays; it counts what goes there and what comes back."""
+
+    shares_work = CuPy.shares_work
+    cache_values = CuPy.cache_values
+    sum_taps = CuPy.sum_taps
+
+    def __init__(self) -> None:
+        self.xp = strict
+        self.device = "a device of strict arrays"
+        self.sent: list[tuple[int, ...]] = []
+        self.fetched: list[tuple[int, ...]] = []
+
+    def to_device(self, array: Any) -> Any:
+        if isinstance(array, StrictArray):
+            return array
+        self.sent.append(array.shape)
+        return StrictArray(array.copy())
+
+    def to_host(self, array: Any) -> Any:
+        self.fetched.append(array.shape)
+        return array.get()

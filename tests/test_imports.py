@@ -16,8 +16,8 @@ PACKAGE = Path(convcalc.__file__).parent
 # from the ground up: a module imports those above it, never those below
 ORDER = [
     "errors", "notation", "program", "dim", "arith", "cost", "view", "arrays", "fields", "layer",
-    "layers", "graph", "spec", "analysis", "conventions", "execution", "report", "network",
-    "claims", "commands", "__main__",
+    "layers", "graph", "spec", "analysis", "conventions", "execution", "interchange",
+    "report", "network", "claims", "commands", "__main__",
 ]  # fmt: skip
 
 
@@ -47,6 +47,7 @@ def test_the_proof_can_fail() -> None:
         "layers conv",
         "schema",
         "limits alexnet",
+        "graph vgg16 --format mermaid",
         "fit resnet50 --vary H,W --keep peak_bytes<=1GiB",
     ],
 )

@@ -21,6 +21,7 @@ from convcalc.layers import layer_class, layer_names
 
 README = Path(__file__).parent.parent / "README.md"
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
+MERMAID = re.compile(r"<!-- (convcalc .*?) -->\n```mermaid\n.*?```", re.DOTALL)
 FILE = re.compile(r"```yaml\n(# (\S+\.yaml)\n.*?)```", re.DOTALL)
 LAYERS = re.compile(r"(<!-- layers -->\n).*?(<!-- /layers -->)", re.DOTALL)
 
@@ -48,7 +49,12 @@ def with_real_output(text: str, folder: Path) -> str:
         commands = [line[2:] for line in block[1].splitlines() if line.startswith("$ ")]
         return f"```console\n{console(commands, folder)}```"
 
-    return LAYERS.sub(lambda m: m[1] + layer_table() + m[2], CONSOLE.sub(real, text))
+    def picture(block: re.Match[str]) -> str:
+        _, printed = console([block[1]], folder).split("\n", 1)
+        return f"<!-- {block[1]} -->\n```mermaid\n{printed}```"
+
+    text = MERMAID.sub(picture, CONSOLE.sub(real, text))
+    return LAYERS.sub(lambda m: m[1] + layer_table() + m[2], text)
 
 
 def layer_table() -> str:

@@ -22,6 +22,19 @@ class Peak(NamedTuple):
     alive: tuple[Node, ...]
 
 
+class Step(NamedTuple):
+    """The values held while a layer runs, or an input is there: its output, what it reads, more.
+
+    `values` is all that is held. `written` is the output; `read` are those of the inputs that it
+    is not written over. What is left over is kept for later layers.
+    """
+
+    node: Node
+    values: Size
+    written: Size
+    read: Size
+
+
 def activation_values(nodes: Iterable[Node]) -> Size:
     """The values of those inputs and outputs that have storage of their own."""
     total: Any = 0
@@ -48,7 +61,16 @@ def held_values(graph: Graph) -> list[Size]:
     Raises:
         UndecidableError: what can be written over what depends on symbols.
     """
-    return list(dict.fromkeys(held for held, _, _ in _Liveness(graph)._steps()))
+    return list(dict.fromkeys(held for held, *_ in _Liveness(graph)._steps()))
+
+
+def timeline(graph: Graph) -> list[Step]:
+    """What is held at each step, the inputs first; views are no steps. The peak is the largest.
+
+    Raises:
+        UndecidableError: what can be written over what depends on symbols.
+    """
+    return _Liveness(graph).timeline()
 
 
 class _Liveness:
@@ -78,15 +100,25 @@ class _Liveness:
         return last
 
     def peak(self) -> Peak:
-        steps = [(held, node) for held, node, _ in self._steps()]
+        steps = [(held, node) for held, node, *_ in self._steps()]
         if any(isinstance(held, Dim) for held, _ in steps):
             return Peak(arith.maximum(*dict.fromkeys(held for held, _ in steps)), None, ())
         most, highest = max(steps, key=lambda step: step[0])
-        alive = next(tuple(now.values()) for _, node, now in self._steps() if node is highest)
+        alive = next(tuple(now.values()) for _, node, now, _ in self._steps() if node is highest)
         return Peak(most, highest, alive)
 
-    def _steps(self) -> Iterator[tuple[Any, Node, dict[Node, Node]]]:
-        """For every step the values held, the node, and the tensor in each open storage."""
+    def timeline(self) -> list[Step]:
+        found = []
+        for held, node, _, sources in self._steps():
+            read: Any = sum(arith.product(source.shape) for source in sources)
+            found.append(Step(node, held, arith.product(node.shape), read))
+        return found
+
+    def _steps(self) -> Iterator[tuple[Any, Node, dict[Node, Node], list[Node]]]:
+        """For every step the values held, the node, and the tensor in each open storage.
+
+        Last, the tensors that it reads and does not write over.
+        """
         holder: dict[Node, Node] = {}
         alive: dict[Node, Node] = {}
         held: Any = 0
@@ -98,9 +130,11 @@ class _Liveness:
             if reused is None:
                 held = held + arith.product(node.shape)
             alive[holder[node]] = node
-            yield held, node, alive
-            for source in {self.base[source] for source in node.inputs}:
-                if self.last_use[source] == step and alive.get(holder[source]) is source:
+            read = {self.base[source] for source in node.inputs}
+            sources = [source for source in read if alive.get(holder[source]) is source]
+            yield held, node, alive, sources
+            for source in sources:
+                if self.last_use[source] == step:
                     del alive[holder[source]]
                     held = held - arith.product(holder[source].shape)
 

@@ -8,8 +8,8 @@ import os
 import click
 
 ORDER = (
-    "summarize", "formula", "explain", "limits", "fit", "sweep", "reconcile", "verify", "run",
-    "check", "zoo", "layers", "claims", "schema", "completion",
+    "summarize", "formula", "explain", "plot", "graph", "limits", "fit", "sweep", "reconcile",
+    "verify", "run", "export", "check", "zoo", "layers", "claims", "schema", "completion",
 )  # fmt: skip
 
 

@@ -177,6 +177,7 @@ def chosen_format(form: str | None, output: str | None, suffixes: dict[str, str]
 
 OTHER_SUFFIXES = (
     ".json", ".csv", ".tex", ".md", ".html", ".py", ".ipynb", ".xlsx", ".pdf", ".svg", ".png",
+    ".jpg", ".gif", ".dot", ".mmd",
 )  # fmt: skip
 """Suffixes with which a file of plain text would be a surprise."""
 

@@ -1,17 +1,20 @@
-"""`convcalc run`: a forward pass with NumPy."""
+"""`convcalc run`: a forward pass."""
 
 from __future__ import annotations
 
+import math
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcalc.commands._backend import backend_option, chosen_backend
 from convcalc.commands._options import SPEC, open_network, parse_settings, variables_options
-from convcalc.errors import ConvcalcError, UsageError, shorten
-from convcalc.execution.executor import weight_shapes
-from convcalc.execution.files import checked, read_array, stored_weights
-from convcalc.execution.initial import random_inputs
+from convcalc.errors import UsageError, shorten
+from convcalc.execution.files import read_array, stored_weights
+from convcalc.execution.images import IMAGENET, SUFFIXES, read_image
+from convcalc.execution.numbers import FLOATS
 from convcalc.layer import show_shape
 from convcalc.network import Network
 from convcalc.report.output import replacing, show, terminal_width, write
@@ -19,6 +22,8 @@ from convcalc.report.terminal import listing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from convcalc.execution.compiled import Timing
 
     Array = NDArray[Any]
 
@@ -32,9 +37,30 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--input", "source", metavar="FILE",
-    help="The input: .npy, (N, channels, …) or without N (default: random numbers).",
+    help="The input: .npy, (N, channels, …) or without N; .png or .jpg (default: random numbers).",
 )  # fmt: skip
+@click.option(
+    "--resize", type=click.IntRange(min=1), metavar="PIXELS",
+    help="Resize a picture's shorter side to this, bilinear, and crop the centre.",
+)  # fmt: skip
+@click.option("--mean", metavar="R,G,B", help="Subtract this from a picture, values of 0 to 1.")
+@click.option("--std", metavar="R,G,B", help="Divide a picture by this after that.")
+@click.option("--imagenet", is_flag=True, help="--mean and --std of ImageNet, as torchvision's.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of random weights and inputs.")
+@click.option(
+    "--dtype", type=click.Choice(tuple(FLOATS)), metavar="|".join(FLOATS),
+    help="The type to compute in (default: that of the input).",
+)  # fmt: skip
+@backend_option
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Run every layer as it is written down, in float64 and one by one.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N",
+    help="Threads to use (default: the cores; without threadpoolctl, BLAS decides).",
+)  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="Show the K largest outputs.")
 @click.option("--profile", is_flag=True, help="Show the time of every layer beside its MACs.")
 @click.option("-o", "--output", metavar="FILE", help="Write the output to a .npy file.")
@@ -44,16 +70,27 @@ def command(
     batch: str | None,
     weights: str | None,
     source: str | None,
+    resize: int | None,
+    mean: str | None,
+    std: str | None,
+    imagenet: bool,
     seed: int,
+    dtype: str | None,
+    backend: str,
+    exact: bool,
+    threads: int | None,
     top: int | None,
     profile: bool,
     output: str | None,
 ) -> None:
-    """Run a network with NumPy: every layer's plain reference, in float32 or float64.
+    """Run a network: layers fused, by fast kernels; or each by its plain reference, --exact.
+
+    In float16 layers run by their reference, compute in float32, and round their outputs.
 
     \b
       convcalc run lenet5 --top 3
       convcalc run my_net.yaml --weights w.safetensors --input x.npy -o y.npy
+      convcalc run resnet18 --input cat.jpg --resize 256 --imagenet --top 5
       convcalc run resnet18 --profile
     """
     import numpy
@@ -61,16 +98,18 @@ def command(
     if output is not None and not output.endswith(".npy"):
         raise UsageError(f"-o {shorten(output, 200)}: the output is written to .npy")
     net = open_network(spec, parse_settings(settings, batch))
-    x = _input(net, source, seed)
-    given = None
-    if weights is not None:
-        with stored_weights(weights) as stored:
-            given = checked(stored, weight_shapes(net.graph))
-    if profile:
-        y, timed = net.profile(x, given, seed=seed)
-        show(listing(*_profile(timed), terminal_width(), right=(2, 3, 4, 5)))
-    else:
-        y = net.run(x, given, seed=seed)
+    device = chosen_backend(backend)
+    x = _input(net, source, resize, mean, std, imagenet)
+    with nullcontext() if weights is None else stored_weights(weights) as given:
+        if profile:
+            y, timed = net.profile(
+                x, given, seed=seed, dtype=dtype, backend=device, exact=exact, threads=threads
+            )
+            show(listing(*_profile(timed), terminal_width(), right=(2, 3, 4, 5)))
+        else:
+            y = net.run(
+                x, given, seed=seed, dtype=dtype, backend=device, exact=exact, threads=threads
+            )
     outputs = y if isinstance(y, dict) else {net.graph.outputs[0].path: y}
     for path, array in outputs.items():
         write(f"{path}: {show_shape(array.shape)} {array.dtype}")
@@ -85,36 +124,67 @@ def command(
             numpy.lib.format.write_array(file, next(iter(outputs.values())), allow_pickle=False)
 
 
-def _input(net: Network, source: str | None, seed: int) -> Any:
-    import numpy
-
-    due: Any = net.graph.inputs[0].shape
+def _input(
+    net: Network,
+    source: str | None,
+    resize: int | None,
+    mean: str | None,
+    std: str | None,
+    imagenet: bool,
+) -> Array | None:
+    suffix = os.path.splitext(source or "")[1].lower()
+    given = {"--resize": resize, "--mean": mean, "--std": std, "--imagenet": imagenet or None}
+    told = ", ".join(name for name, value in given.items() if value is not None)
+    if told and suffix not in SUFFIXES:
+        raise UsageError(f"{told}: for an --input that is a picture, {', '.join(SUFFIXES)}")
     if source is None:
-        return random_inputs(net.graph, seed)
-    if os.path.splitext(source)[1].lower() != ".npy":
-        raise UsageError(f"--input {shorten(source, 200)}: an input is read from .npy")
+        return None
+    if suffix not in (".npy", *SUFFIXES):
+        raise UsageError(
+            f"--input {shorten(source, 200)}: an input is read from .npy, {', '.join(SUFFIXES)}"
+        )
     if len(net.graph.inputs) > 1:
         raise UsageError(
             "--input is for networks of one input", hint="In Python, net.run takes a mapping."
         )
-    array = read_array(source)
-    if array.shape == tuple(due[1:]) and due[0] == 1:
-        array = array[None]
-    if numpy.isnan(array).any():
-        raise ConvcalcError(f"{shorten(source, 200)} holds NaN")
-    return array
+    (node,) = net.graph.inputs
+    if suffix == ".npy":
+        return read_array(source, node)
+    if imagenet and (mean or std):
+        raise UsageError("--imagenet is a --mean and a --std: one or the other")
+    means, stds = IMAGENET if imagenet else (_numbers("--mean", mean, 0), _numbers("--std", std, 1))
+    return read_image(source, node, resize=resize, mean=means, std=stds, names=net.spec.input_names)
 
 
-def _profile(timed: list[tuple[str, str, float, int]]) -> tuple[tuple[str, ...], list[list[str]]]:
-    total = sum(seconds for _, _, seconds, _ in timed) or 1e-9
+def _numbers(option: str, text: str | None, default: float) -> tuple[float, ...]:
+    if text is None:
+        return (default,)
+    try:
+        values = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        values = ()
+    if not values or not all(map(math.isfinite, values)) or (option == "--std" and 0 in values):
+        raise UsageError(
+            f"{option} {shorten(text)}: numbers are due, one or one a channel, as 0.5,0.5,0.5"
+        )
+    return values
+
+
+def _profile(timed: list[Timing]) -> tuple[tuple[str, ...], list[list[str]]]:
+    total = sum(step.seconds for step in timed) or 1e-9
     rows = [
         [
-            path, kind, f"{1000 * seconds:,.2f}", f"{100 * seconds / total:.1f}", f"{macs:,}",
-            f"{macs / seconds / 1e9:,.1f}" if macs and seconds else "",
+            " … ".join([step.layers[0], *(p.rpartition(".")[2] for p in step.layers[1:][-1:])]),
+            step.kind, f"{1000 * step.seconds:,.2f}", f"{100 * step.seconds / total:.1f}",
+            f"{step.macs:,}",
+            f"{step.macs / step.seconds / 1e9:,.1f}" if step.macs and step.seconds else "",
         ]
-        for path, kind, seconds, macs in timed
+        for step in timed
     ]  # fmt: skip
-    rows.append(["Total", "", f"{1000 * total:,.2f}", "", f"{sum(t[3] for t in timed):,}", ""])
+    macs = sum(step.macs for step in timed)
+    rows.append(
+        ["Total", "", f"{1000 * total:,.2f}", "", f"{macs:,}", f"{macs / total / 1e9:,.1f}"]
+    )
     return ("Layer", "Type", "ms", "%", "MACs", "GMAC/s"), rows
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from convcalc.commands._backend import backend_option, chosen_backend
 from convcalc.commands._options import (
     SPEC,
     deliver,
@@ -19,6 +20,7 @@ from convcalc.commands._options import (
 )
 from convcalc.commands._progress import progress_bar
 from convcalc.errors import ConvcalcError, UsageError, shorten
+from convcalc.interchange.comparison import LIBRARIES
 from convcalc.report.output import show, terminal_width
 from convcalc.report.page import as_json
 from convcalc.report.verification import Verified
@@ -35,6 +37,11 @@ from convcalc.spec.zoo import zoo_names
     "--report", metavar="FILE",
     help="Hold a saved `summarize --format json` against the run, not a new one.",
 )  # fmt: skip
+@backend_option
+@click.option(
+    "--against", type=click.Choice(LIBRARIES), metavar="|".join(LIBRARIES),
+    help="Hold the outputs against those that another library computes, too.",
+)  # fmt: skip
 @table_options
 @click.pass_context
 def command(
@@ -46,11 +53,13 @@ def command(
     seed: int,
     layer: str | None,
     report: str | None,
+    backend: str,
+    against: str | None,
     form: str | None,
     fragment: bool,
     output: str | None,
 ) -> None:
-    """Run a network with NumPy, and hold every figure against the run.
+    """Run a network, and hold every figure against the run.
 
     Output shapes, parameters (allocated and read), MACs (counted from the operands of matrix
     products; without padding by sums of ones), the peak of the activations, receptive fields (where
@@ -60,18 +69,22 @@ def command(
       convcalc verify vgg16
       convcalc verify my_net.yaml --set H=96 --batch 2
       convcalc verify resnet50 --report saved.json
+      convcalc verify resnet50 --against onnxruntime
     """
     if everything == bool(specs):
         raise UsageError("verify takes SPECs, or --all for the whole zoo")
     form = table_format(form, output, fragment)
     values = parse_settings(settings, batch)
     saved = None if report is None else _read(report)
+    device = chosen_backend(backend)
     failed = False
     pages: list[Verified] = []
     for spec in specs or tuple(zoo_names()):
         net = open_network(spec, values)
         with progress_bar("layers run") as progress:
-            result = net.verify(seed=seed, report=saved, progress=progress)
+            result = net.verify(
+                seed=seed, report=saved, progress=progress, backend=device, against=against
+            )
         if layer is not None:
             chosen = {node.path for node in net.graph.find(layer)}
             result = result._replace(checks=tuple(c for c in result.checks if c.layer in chosen))

@@ -9,12 +9,23 @@ activations predicts, and can be observed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from convcalc.arrays import Array
-from convcalc.errors import ConvcalcError, shorten
-from convcalc.graph import Graph, Node
+from convcalc.errors import ConvcalcError, did_you_mean, shorten
+from convcalc.execution.backends import Backend
+from convcalc.execution.numbers import (
+    Stored,
+    as_array,
+    common_type,
+    computed,
+    converted,
+    holds_nan,
+    misfit,
+)
+from convcalc.graph import Graph, Node, Operation
+from convcalc.layer import Layer
 
 Weights = Mapping[str, Array]
 """An array for every weight, by its path: `layer1.conv1.weight`."""
@@ -34,23 +45,22 @@ def run(
 
     Args:
         graph: the network, with numbers for all sizes.
-        inputs: an array for every input, by its name; they are not written to.
-        weights: an array for every weight; those of layers that share them, by the owner's path.
+        inputs: an array for every input, by its name, of one type (see `checked_inputs`); they are
+            not written to.
+        weights: an array for every weight, of the type of the inputs (see `checked_weights`); those
+            of layers that share them, by the owner's path.
         xp: the array module of all arrays, NumPy or another with its interface.
         observe: called after every layer; where it raises, the run ends.
-
-    Raises:
-        ConvcalcError: an input is missing or of another shape than the network's.
     """
     readers = Counter(source for node in graph.nodes for source in node.inputs)
     readers.update(graph.outputs)
     alive: dict[Node, Array] = {}
     for node in graph.inputs:
-        alive[node] = _input(node, inputs)
+        alive[node] = inputs[node.path].copy()  # an element-wise layer may write over it
     for node in graph.nodes:
         sources = tuple(alive[source] for source in node.inputs)
         own = own_weights(node, weights)
-        output = node.op.layer.forward(xp, sources, own)
+        output = computed(node.op.layer, xp, sources, own)
         for source in node.inputs:
             readers[source] -= 1
         alive[node] = _stored(node, sources, output, alive, readers)
@@ -69,6 +79,14 @@ def own_weights(node: Node, weights: Weights) -> dict[str, Array]:
     return {name: weights[f"{prefix}.{name}"] for name in names}
 
 
+def steps(operation: Operation) -> Iterator[tuple[Layer, tuple[Any, ...]]]:
+    """The layers that an operation's is short for, in order, each with its inputs' shapes."""
+    shapes: tuple[Any, ...] = operation.inputs
+    for layer in operation.layer.parts(*shapes):
+        yield layer, shapes
+        shapes = (layer.output_shape(*shapes),)
+
+
 def weight_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
     """The shape of every weight of a network, by its path; shared ones once."""
     shapes: dict[str, Any] = {}
@@ -79,20 +97,77 @@ def weight_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def checked_weights(graph: Graph, weights: Weights, dtype: str) -> dict[str, Array]:
-    """The weights in one type, if they are those of the network.
+def checked_inputs(
+    graph: Graph, given: Any, dtype: str | None, device: Backend
+) -> tuple[dict[str, Array], str]:
+    """The inputs on the device, all in one type, and that type.
+
+    Args:
+        graph: the network, with numbers for all sizes.
+        given: the array of its first input, or a mapping of arrays by the names of the inputs.
+        dtype: the type to compute in; by default the widest of the inputs' own.
+        device: where they are to be.
 
     Raises:
-        ConvcalcError: with all that are missing, of another shape, unknown, or hold NaN.
+        UsageError: networks are not run in that type.
+        ConvcalcError: one is missing, unknown, of another shape, or of numbers that the type has
+            not.
     """
-    import numpy
+    mapping = given if isinstance(given, Mapping) else {graph.inputs[0].path: given}
+    arrays: dict[str, Array] = {}
+    names = [node.path for node in graph.inputs]
+    for name in mapping:
+        if name not in names:
+            hint = did_you_mean(str(name), names) or f"It has {', '.join(names)}."
+            raise ConvcalcError(f"the network has no input '{shorten(str(name))}'", hint=hint)
+    for node in graph.inputs:
+        if node.path not in mapping:
+            raise ConvcalcError(f"no array for the input '{node.path}'")
+        array = as_array(mapping[node.path], f"the input '{node.path}'", device)
+        check_input(node, array.shape)
+        arrays[node.path] = array
+    dtype = common_type(arrays.values(), dtype)
+    for path, array in arrays.items():
+        wrong = misfit(array, dtype, device)
+        if wrong:
+            raise ConvcalcError(
+                f"the input '{path}' {wrong}",
+                hint="Networks run in float16, float32 or float64: x.astype('float64').",
+            )
+        arrays[path] = converted(array, dtype, device)
+    return arrays, dtype
 
+
+def checked_weights(
+    graph: Graph, weights: Mapping[str, Array | Stored], dtype: str, device: Backend
+) -> dict[str, Array]:
+    """The weights on the device and in one type, if they are those of the network.
+
+    Shapes are compared before anything is read from a file.
+
+    Raises:
+        ConvcalcError: with all that are missing, of another shape, unknown, hold NaN, or numbers
+            that the type has not.
+    """
     due = weight_shapes(graph)
-    given = {path: tuple(array.shape) for path, array in weights.items()}
-    fitting = [path for path in due if given.get(path) == tuple(due[path])]
-    wrong = [f"{path} holds NaN" for path in fitting if numpy.isnan(weights[path]).any()]
-    check_shapes(given, due, wrong)
-    return {path: numpy.asarray(weights[path]).astype(dtype) for path in due}
+    given = {
+        path: array if isinstance(array, Stored) else as_array(array, shorten(path), device)
+        for path, array in weights.items()
+    }
+    shapes = {path: tuple(array.shape) for path, array in given.items()}
+    found, wrong = {}, []
+    for path in due:
+        if shapes.get(path) != tuple(due[path]):
+            continue
+        array = given[path]
+        array = array.read() if isinstance(array, Stored) else array
+        unfit = misfit(array, dtype, device)
+        if unfit or holds_nan(array, device):
+            wrong.append(f"{path} {unfit or 'holds NaN'}")
+        else:
+            found[path] = converted(array, dtype, device)
+    check_shapes(shapes, due, wrong)
+    return found
 
 
 def check_shapes(
@@ -131,17 +206,18 @@ def held_bytes(arrays: Any) -> int:
     return sum(largest.values())
 
 
-def _input(node: Node, inputs: Mapping[str, Array]) -> Array:
-    if node.path not in inputs:
-        raise ConvcalcError(f"no array for the input '{node.path}'")
-    array = inputs[node.path]
-    if tuple(array.shape) != tuple(node.shape):
+def check_input(node: Node, shape: tuple[int, ...]) -> None:
+    """Raise unless an array for an input has its shape.
+
+    Raises:
+        ConvcalcError: it has another.
+    """
+    if tuple(shape) != tuple(node.shape):
         raise ConvcalcError(
-            f"the input '{node.path}' has the shape {list(array.shape)}, where the network takes "
+            f"the input '{node.path}' has the shape {list(shape)}, where the network takes "
             f"{list(node.shape)}",
             hint="Channels come first, after the batch; --set and --batch choose sizes.",
         )
-    return array.copy()  # an element-wise layer may write over it
 
 
 def _stored(

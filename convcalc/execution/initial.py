@@ -44,7 +44,10 @@ def initial_weights(graph: Graph, seed: int = 0, dtype: str = "float32") -> dict
             digest = hashlib.sha256(path.encode()).digest()
             stream = numpy.random.PCG64([seed, *digest])
             numbers = numpy.random.Generator(stream).random(shape)
-            found[path] = ((2 * numbers - 1) * math.sqrt(3 * variance)).astype(dtype)
+            numbers *= 2
+            numbers -= 1
+            numbers *= math.sqrt(3 * variance)
+            found[path] = numbers.astype(dtype)
     return found
 
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from convcalc.analysis.receptive_field import Fields, receptive_fields, seen_by
 from convcalc.arrays import Array
 from convcalc.errors import ConvcalcError
+from convcalc.execution.backends import Backend
 from convcalc.execution.counting import Counting
-from convcalc.execution.executor import held_bytes, run
+from convcalc.execution.executor import held_bytes, run, steps
 from convcalc.execution.initial import initial_weights, random_inputs
+from convcalc.execution.memory import needs, scratch_bytes, weight_values
 from convcalc.graph import Graph, Node, Operation
 from convcalc.view import Window
 
 PROBES = 2
-_SCRATCH = 2
-"""How many times the columns of the largest convolution are held: gathered, and as ones."""
 
 
 class Check(NamedTuple):
@@ -54,7 +54,7 @@ def verify(
     graph: Graph,
     report: Mapping[str, Any],
     *,
-    xp: Any = None,
+    device: Backend,
     seed: int = 0,
     progress: Any = None,
 ) -> Verification:
@@ -64,26 +64,25 @@ def verify(
         name: how the network is called.
         graph: the network, with numbers for all sizes.
         report: what is predicted: `Report.to_dict()`, or a file with the same.
-        xp: the array module; NumPy if none is given.
+        device: where to run.
         seed: of the weights and inputs.
         progress: called with the number of layers run, and of all that will be.
 
     Raises:
-        ConvcalcError: the report is of another network.
+        ConvcalcError: the report is of another network, or the memory does not do.
     """
-    if xp is None:
-        import numpy
-
-        xp = numpy
-    return Verification(name, tuple(_Run(graph, report, xp, seed, progress).checks()))
+    with device.running("verify"):
+        checks = tuple(_Run(graph, report, device, seed, progress).checks())
+    return Verification(name, checks)
 
 
 class _Run:
     def __init__(
-        self, graph: Graph, report: Mapping[str, Any], xp: Any, seed: int, progress: Any
+        self, graph: Graph, report: Mapping[str, Any], device: Backend, seed: int, progress: Any
     ) -> None:
         self.graph = graph
-        self.xp = xp
+        self.device = device
+        self.xp = device.xp
         self.seed = seed
         self.progress = progress
         self.totals = report["totals"]
@@ -108,7 +107,7 @@ class _Run:
     def checks(self) -> Iterator[Check]:
         """All checks, layer by layer, then those of the whole network."""
         weights = {
-            path: self.xp.asarray(array)
+            path: self.device.to_device(array)
             for path, array in initial_weights(self.graph, self.seed).items()
         }
         self._run_plainly(weights)
@@ -131,7 +130,7 @@ class _Run:
 
     def _inputs(self) -> dict[str, Array]:
         inputs = random_inputs(self.graph, self.seed)
-        return {path: self.xp.asarray(array) for path, array in inputs.items()}
+        return {path: self.device.to_device(array) for path, array in inputs.items()}
 
     def _run_plainly(self, weights: Mapping[str, Array]) -> None:
         counting = Counting(self.xp)
@@ -146,7 +145,7 @@ class _Run:
             self.shapes[node] = list(output.shape)
             self.macs[node] = counting.macs - before
             before = counting.macs
-            self.finite[node] = bool(self.xp.isfinite(output).all())
+            self.finite[node] = bool(self.device.to_host(self.xp.isfinite(output).all()))
             self.peak = max(self.peak, held)
 
         run(self.graph, inputs, read, counting, observe)
@@ -176,7 +175,7 @@ class _Run:
                 reached: dict[Node, Array] = reached,
             ) -> None:  # fmt: skip
                 self._advance()
-                reached[node] = self.xp.isnan(output[0])
+                reached[node] = self.device.to_host(self.xp.isnan(output[0]))
 
             with numpy.errstate(invalid="ignore"):
                 run(self.graph, inputs, weights, self.xp, observe)
@@ -193,7 +192,7 @@ class _Run:
         if operation.cost.macs == 0:
             return 0
         if id(operation) not in self.ones:
-            self.ones[id(operation)] = _sum_of_ones(operation, self.xp)
+            self.ones[id(operation)] = _sum_of_ones(operation, self.device)
         return self.ones[id(operation)]
 
     def _field(self, node: Node, row: Mapping[str, Any], fields: Fields) -> Iterator[Check]:
@@ -220,10 +219,10 @@ class _Run:
         for place, reached in self.reached:
             mask = reached[node]
             others = tuple(i for i in range(mask.ndim) if i != own)
-            hit = [int(i) for i in self.xp.flatnonzero(mask.any(axis=others))]
+            hit = mask.any(axis=others).nonzero()[0]
             first = max(math.ceil((place[axis] - start - size + 1) / stride), 0)
             last = min(math.floor((place[axis] - start) / stride), mask.shape[own] - 1)
-            if not hit:
+            if not len(hit):
                 ends = [ends[0] or first > last, ends[1] or first > last]
                 continue
             if hit[0] < first or hit[-1] > last:
@@ -236,9 +235,11 @@ class _Run:
 
         After upsampling the fields of neighbours are unevenly placed, so that only units are sure.
         """
+        import numpy
+
         source = self.graph.inputs[0]
         for place, reached in self.reached:
-            places = self.xp.argwhere(reached[node].any(axis=0))
+            places = numpy.argwhere(reached[node].any(axis=0))
             for unit in (places[0], places[-1]) if len(places) else ():
                 ranges = seen_by(self.graph, node, tuple(map(int, unit)))[source]
                 first, last = ranges[axis]
@@ -276,13 +277,19 @@ class _Reading(dict[str, Any]):
         return array
 
 
-def _sum_of_ones(operation: Operation, xp: Any) -> int:
-    layer: Any = operation.layer
-    if getattr(layer, "bias", False):
-        layer = dataclasses.replace(layer, bias=False)
-    shapes: Sequence[Any] = operation.inputs
-    weights = {n: xp.ones(w.shape) for n, w in layer.weights(*shapes).items()}
-    return int(layer.forward(xp, tuple(xp.ones(s) for s in shapes), weights).sum())
+def _sum_of_ones(operation: Operation, device: Backend) -> int:
+    """The sum of a layer's outputs where all is 1; of all layers that it is short for, added."""
+    xp, found = device.xp, 0
+    for part, shapes in steps(operation):
+        layer: Any = part
+        if not layer.cost(*shapes).macs:
+            continue
+        if getattr(layer, "bias", False):
+            layer = dataclasses.replace(layer, bias=False)
+        weights = {n: xp.ones(w.shape) for n, w in layer.weights(*shapes).items()}
+        ones = tuple(xp.ones(shape) for shape in shapes)
+        found += int(device.to_host(layer.forward(xp, ones, weights).sum()))
+    return found
 
 
 def _number(value: Any) -> Any:
@@ -295,34 +302,25 @@ def _check(layer: str, quantity: str, predicted: Any, observed: Any) -> Check:
     return Check(layer, quantity, predicted, observed, predicted == observed)
 
 
-def needed_bytes(graph: Graph, totals: Mapping[str, Any]) -> int:
-    """What a verification holds at once, about: weights, activations, and a layer's columns."""
-    columns = 0
-    for node in graph.nodes:
-        macs: Any = node.op.cost.macs
-        if macs:
-            channels: Any = node.shape[1]
-            columns = max(columns, 8 * macs // max(1, channels))
-    peak = totals["peak_activation_bytes"] or totals["activation_bytes"]
-    return int(2 * totals["param_bytes"] + 2 * peak + _SCRATCH * columns)
+def needed_bytes(graph: Graph, device: Backend) -> int:
+    """What a verification holds at once, about: a run, the masks of probes, a layer of ones."""
+    run = needs(graph, "float32", device)
+    masks: Any = PROBES * sum(math.prod(node.shape) for node in graph.nodes)
+    counted = [node.op for node in graph.nodes if node.op.cost.macs]
+    ones = max((_ones_bytes(operation) for operation in counted), default=0)
+    return max(run.total, run.weights + ones) + int(masks)
 
 
-def checked_memory(name: str, graph: Graph, totals: Any) -> Verification | None:
-    """A verification that is skipped, where the memory that is there would not do."""
-    needed, free = needed_bytes(graph, totals._asdict()), available_bytes()
+def _ones_bytes(operation: Operation) -> int:
+    shapes: Any = (*operation.inputs, operation.output_shape)
+    values: int = weight_values(operation) + sum(math.prod(shape) for shape in shapes)
+    return 8 * values + scratch_bytes(operation, "float64")
+
+
+def checked_memory(name: str, graph: Graph, device: Backend, more: int = 0) -> Verification | None:
+    """A verification that is skipped, where the memory would not do; `more` bytes are needed."""
+    needed, free = needed_bytes(graph, device) + more, device.free_bytes()
     if free is None or needed <= free:
         return None
     reason = f"it needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
     return Verification(name, (), reason)
-
-
-def available_bytes() -> int | None:
-    """The memory that is free now; None where the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from convcalc.conventions.rules import Bridge
+    from convcalc.report.drawing.model import Drawing
+    from convcalc.report.plots.plot import Plot
 
 _UNFOLDED = 2_000
 """Rows of a tree that a browser shows at once."""
@@ -196,6 +198,63 @@ class Report(Page):
         """The table down to the layer at which the network could not be built."""
         table = tree_table(self, Layout(**layout), failed=True)
         return page(table, width, failed=error.path or str(error.where))
+
+    def plot(
+        self,
+        kind: str = "layers",
+        *,
+        others: Sequence[Report] = (),
+        depth: int | None = None,
+        dark: bool = False,
+    ) -> Plot:
+        """A picture, which shows itself in a notebook; `save("x.svg")` writes it, or .png or .pdf.
+
+        Args:
+            kind: layers (parameters, MACs and memory of each), cumulative (their shares up to
+                each), memory (what is held while they run), receptive_field, or bubbles.
+            others: reports of other networks, for bubbles: parameters over MACs of all.
+            depth: the number of levels of the module tree: a block that is not opened is one bar.
+                None for a bar for every layer.
+            dark: whether the ground is dark.
+
+        Raises:
+            UsageError: there is no such kind, or Matplotlib is not installed: convcalc[plot].
+            ConvcalcError: a size is symbolic, or there is nothing to show, or too much.
+        """
+        from convcalc.report.plots.plot import plot
+
+        return plot([self, *others], kind, depth=depth, dark=dark)
+
+    def draw(
+        self,
+        *,
+        depth: int | None = None,
+        fold: bool = True,
+        layer: str = "",
+        of: Sequence[str] = ("params",),
+        across: bool = False,
+    ) -> Drawing:
+        """The network as a graph, with the shapes on its edges; `dot()`, `mermaid()`, `svg()`.
+
+        Args:
+            depth: the number of levels of the module tree that are opened; None for as many as
+                are readable on a page, or for all where nothing is folded.
+            fold: whether identical neighbours become one box, ×n.
+            layer: the path of a block, to draw it alone.
+            of: the quantities written into the boxes.
+            across: whether it goes from left to right, and not from top to bottom.
+
+        Raises:
+            UsageError: there is no such block or quantity.
+            ConvcalcError: the drawing would have too many boxes.
+        """
+        from convcalc.report.drawing.model import draw
+
+        with collector_paused():
+            return draw(
+                self.graph, self.title,
+                depth=depth, fold=fold, layer=layer, of=of, across=across,
+            )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """The report as `summarize --format json` prints it."""

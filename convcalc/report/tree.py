@@ -68,48 +68,19 @@ def lines(
     return found
 
 
-class _Walk:
-    def __init__(self, quantities: list[str], fold: bool) -> None:
-        self.quantities = [(name, COLUMNS[name]) for name in quantities]
-        self.depth: int | None = None
+class Runs:
+    """Which children of a module follow each other and are identical.
+
+    Args:
+        fold: whether they are looked for; without, each child stands for itself.
+    """
+
+    def __init__(self, fold: bool) -> None:
         self.fold = fold
         self.signatures: dict[object, int] = {}
         self.known: dict[int, int] = {}
-        self.sums: dict[int, dict[str, Size]] = {}
-        self.found: list[Line] = []
 
-    def lines(self, root: Module, depth: int | None) -> list[Line]:
-        self.depth = depth
-        self.found = []
-        self._children(root, (), 1)
-        return self.found
-
-    def _children(self, module: Module, ancestors: tuple[bool, ...], level: int) -> None:
-        runs = self._runs(module.children)
-        for i, run in enumerate(runs):
-            first, is_last = run[0], i == len(runs) - 1
-            is_module = isinstance(first, Module)
-            opened = is_module and (self.depth is None or level < self.depth)
-            self.found.append(
-                Line(
-                    label=_label(run),
-                    kind=first.kind,
-                    is_module=is_module,
-                    times=len(run),
-                    ancestors=ancestors,
-                    is_last=is_last,
-                    output_shape=_shape(run[-1]),
-                    sums=self._run_sums(run),
-                    hides=is_module and not opened,
-                    first=first,
-                    output=_output(run[-1]),
-                )
-            )
-            if opened:
-                assert isinstance(first, Module)
-                self._children(first, (*ancestors, not is_last), level + 1)
-
-    def _runs(self, children: list[Node | Module]) -> list[list[Node | Module]]:
+    def of(self, children: list[Node | Module]) -> list[list[Node | Module]]:
         """Neighbours that are identical and feed each other, together."""
         if not self.fold:
             return [[child] for child in children]
@@ -138,6 +109,46 @@ class _Walk:
             self.known[id(child)] = known
         return known
 
+
+class _Walk:
+    def __init__(self, quantities: list[str], fold: bool) -> None:
+        self.quantities = [(name, COLUMNS[name]) for name in quantities]
+        self.depth: int | None = None
+        self.runs = Runs(fold)
+        self.sums: dict[int, dict[str, Size]] = {}
+        self.found: list[Line] = []
+
+    def lines(self, root: Module, depth: int | None) -> list[Line]:
+        self.depth = depth
+        self.found = []
+        self._children(root, (), 1)
+        return self.found
+
+    def _children(self, module: Module, ancestors: tuple[bool, ...], level: int) -> None:
+        runs = self.runs.of(module.children)
+        for i, run in enumerate(runs):
+            first, is_last = run[0], i == len(runs) - 1
+            is_module = isinstance(first, Module)
+            opened = is_module and (self.depth is None or level < self.depth)
+            self.found.append(
+                Line(
+                    label=label(run),
+                    kind=first.kind,
+                    is_module=is_module,
+                    times=len(run),
+                    ancestors=ancestors,
+                    is_last=is_last,
+                    output_shape=_shape(run[-1]),
+                    sums=self._run_sums(run),
+                    hides=is_module and not opened,
+                    first=first,
+                    output=run[-1].output if isinstance(run[-1], Module) else run[-1],
+                )
+            )
+            if opened:
+                assert isinstance(first, Module)
+                self._children(first, (*ancestors, not is_last), level + 1)
+
     def _run_sums(self, run: list[Node | Module]) -> dict[str, Size]:
         one = self._sums(run[0])
         return {name: value * len(run) for name, value in one.items()} if len(run) > 1 else one
@@ -163,10 +174,6 @@ def _feeds(before: Node | Module, child: Node | Module) -> bool:
     return len(child.inputs) == 1 and child.inputs[0] is output
 
 
-def _output(child: Node | Module) -> Node | None:
-    return child.output if isinstance(child, Module) else child
-
-
 def _shape(child: Node | Module) -> Shape:
     if isinstance(child, Node):
         return child.shape
@@ -176,7 +183,8 @@ def _shape(child: Node | Module) -> Shape:
     return _shape(child.children[-1]) if child.children else ()
 
 
-def _label(run: list[Node | Module]) -> str:
+def label(run: list[Node | Module]) -> str:
+    """The name of what stands there, or of the first and the last: bottleneck2–3."""
     first, last = str(run[0].name), str(run[-1].name)
     if len(run) == 1:
         return first

@@ -1,0 +1,110 @@
+"""What `Network.compile` gives: a network ready to run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from convcalc.arrays import Array
+from convcalc.execution.backends import Backend
+from convcalc.execution.executor import checked_inputs
+from convcalc.execution.plan import Plan
+from convcalc.execution.threads import blas_threads, workers
+from convcalc.graph import Graph
+
+
+class Timing(NamedTuple):
+    """The time of layers that ran as one: their paths, the first one's kind, and their MACs."""
+
+    layers: tuple[str, ...]
+    kind: str
+    seconds: float
+    macs: int
+
+
+class Compiled:
+    """A network with its weights, ready to run for inputs of one shape; call it with one.
+
+    It holds its memory from one call to the next, so one thread at a time can call it.
+
+    Args:
+        graph: the network, with numbers for all sizes.
+        weights: an array on the host for every weight, by its path, of the type `dtype`.
+        dtype: float32 or float64.
+        device: where it is run.
+        threads: how many to use on a processor; by default as many as there are cores. Without
+            threadpoolctl, BLAS decides.
+        at_batch: gives the same network for another batch.
+        what: the name of this in errors.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Mapping[str, Array],
+        dtype: str,
+        device: Backend,
+        threads: int | None = None,
+        at_batch: Callable[[int], Graph] | None = None,
+        what: str = "compile",
+    ) -> None:
+        self._graph = graph
+        self._dtype = dtype
+        self._device = device
+        self._threads = workers(threads) if device.shares_work else 1
+        with device.running(what), blas_threads(self._threads):
+            self._plan = Plan(graph, weights, device, dtype, self._threads, at_batch)
+
+    @property
+    def activation_bytes(self) -> int:
+        """The memory that all tensors lie in, placed so that those alive together do not overlap.
+
+        What `peak_activation_bytes` predicts, or a little more: where gaps are left between
+        tensors, where a tensor is flattened that lies channels last, and where the inputs of a
+        concatenation are written in their place.
+        """
+        return self._plan.activation_bytes
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The memory that kernels use beside it: gathered windows, transformed tiles."""
+        return self._plan.scratch_bytes
+
+    def __call__(self, x: Any) -> Any:
+        """The output for an input (N, channels, *spatial).
+
+        Args:
+            x: the input, or a mapping of arrays where the network has several.
+
+        Returns:
+            The output, or a mapping by the layers' paths where there are several: NumPy's arrays.
+
+        Raises:
+            ConvcalcError: an input is missing, or of another shape or type than the network's.
+        """
+        return self._run(x, None)
+
+    def profile(self, x: Any) -> tuple[Any, list[Timing]]:
+        """What a call gives, and the time of every step: a layer and what is fused into it."""
+        found: list[Timing] = []
+        last = time.perf_counter()
+
+        def watch(number: int) -> None:
+            nonlocal last
+            self._device.wait()
+            nodes = self._plan.steps[number].nodes
+            macs: Any = sum(node.op.cost.macs for node in nodes)
+            paths = tuple(node.path for node in nodes)
+            now = time.perf_counter()
+            found.append(Timing(paths, nodes[0].kind, now - last, macs))
+            last = time.perf_counter()
+
+        return self._run(x, watch), found
+
+    def _run(self, x: Any, watch: Callable[[int], None] | None) -> Any:
+        device = self._device
+        with device.running("run"), blas_threads(self._threads if self._plan.alone else 1):
+            inputs, _ = checked_inputs(self._graph, x, self._dtype, device)
+            outputs = {path: device.to_host(y) for path, y in self._plan.run(inputs, watch).items()}
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs

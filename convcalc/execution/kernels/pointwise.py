@@ -1,0 +1,62 @@
+"""Matrix products: 1×1 convolutions and linear layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.arrays import Array
+from convcalc.execution.kernels.recording import WHOLE, Epilogue, Recorder, merged
+
+_ROWS = 192
+"""The fewest rows of a product: below, packing the weights takes longer than it saves."""
+
+
+def record(
+    recorder: Recorder, x: Array, weight: Array, y: Array, epilogue: Epilogue,
+    before: Sequence[tuple[str, Any]] = (),
+) -> None:  # fmt: skip
+    """Record y = epilogue(x · weight), in blocks of rows.
+
+    The reference is `Conv.forward` with kernel 1, and `Linear.forward`. The error is that of a dot
+    product of C values, at most C·u·Σ|x·w| with u the unit roundoff; BLAS sums in blocks, and
+    3·10⁻⁷ of the largest output is typical in float32.
+
+    Args:
+        recorder: takes the calls.
+        x: (…, C), one matrix in memory.
+        weight: (C, K).
+        y: (…, K), one matrix in memory, as is the residual.
+        epilogue: what comes after, for all of y.
+        before: what x goes through first: names of operations, and second operands:
+            (C,), or a number.
+    """
+    xp = recorder.xp
+    rows, target = _matrix(x), _matrix(y)
+    if epilogue.residual is not None:
+        epilogue = epilogue._replace(residual=_matrix(epilogue.residual))
+    count, channels = target.shape
+    share, columns = recorder.share, slice(None)
+    if count < _ROWS * share.parts:  # few rows: the workers share the channels
+        columns, share = share.channels(channels), WHOLE
+        if columns.start == columns.stop:
+            return
+    values = channels + (len(weight) if before else 0)
+    cuts = -(-count // max(_ROWS, recorder.cache // values))
+    cuts = -(-cuts // share.parts) * share.parts
+    changed = recorder.scratch(-(-count // cuts) if before else 0, len(weight))
+    for cut in share.of(cuts):
+        part = slice(cut * count // cuts, (cut + 1) * count // cuts)
+        source, out = rows[part], target[part, columns]
+        for operation, operand in before:
+            source = recorder.add(
+                getattr(xp, operation), source, operand, out=changed[: len(source)]
+            )
+        recorder.add(xp.matmul, source, weight[:, columns], out=out)
+        epilogue.of((part,), columns).record(recorder, out, out)
+
+
+def _matrix(x: Array) -> Array:
+    found = merged(x, x.ndim - 1)
+    assert found is not None
+    return found

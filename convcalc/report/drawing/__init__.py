@@ -1,0 +1,1 @@
+"""Networks drawn as graphs: boxes, blocks and edges, written as DOT, Mermaid or SVG."""
