@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks.forward`: forward passes beside PyTorch's and ONNX Runtime's.
 
-Each engine runs the same weights on the same input with two threads, taken in turn, in one process;
-what counts are the ratios. PyTorch runs in eager mode, once with its tensors channels first and
+Each engine runs the same weights on the same input with two threads, taken in turn, in one process,
+twice each time, of which the second is timed: what counts are the ratios. PyTorch runs in eager mode, once with its tensors channels first and
 once channels last, and the better median counts. A peer that is not installed is left out.
 
     python -m tests.benchmarks.forward [NETWORK,…] [BATCH,…] [ROUNDS]
@@ -26,6 +26,8 @@ NETWORKS = ("alexnet", "vgg16", "resnet50", "mobilenet_v2", "densenet121")
 BATCHES = (1, 8)
 ROUNDS = 9
 THREADS = 2
+PAUSE = 0.05
+"""Seconds after which no engine's idle threads wait by spinning any more."""
 
 Run = Callable[[], Any]
 
@@ -70,6 +72,8 @@ def medians(network: str, batch: int, rounds: int) -> dict[str, list[float]]:
     for number in range(rounds + 1):
         for engine, ways in runs.items():
             for found, run in zip(taken[engine], ways, strict=True):
+                time.sleep(PAUSE)
+                run()
                 start = time.perf_counter()
                 run()
                 if number:  # the first round fills the caches

@@ -42,7 +42,7 @@ def record(
         if columns.start == columns.stop:
             return
     values = channels + (len(weight) if before else 0)
-    cuts = -(-count // max(_ROWS, recorder.cache // values))
+    cuts = max(1, round(count / max(_ROWS, recorder.cache // values)))
     cuts = -(-cuts // share.parts) * share.parts
     changed = recorder.scratch(-(-count // cuts) if before else 0, len(weight))
     for cut in share.of(cuts):

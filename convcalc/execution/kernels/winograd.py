@@ -113,8 +113,8 @@ def record(
         recorder.give_back()
 
 
-_TILES = 48
-"""The fewest tiles of a product."""
+_TILES = 96
+"""The fewest tiles of a product: with fewer, reading the weights takes longer than it saves."""
 
 
 def _record_block(
