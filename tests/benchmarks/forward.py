@@ -1,8 +1,9 @@
 """`python -m tests.benchmarks.forward`: forward passes beside PyTorch's and ONNX Runtime's.
 
-Each engine runs the same weights on the same input with two threads, taken in turn, in one process,
-twice each time, of which the second is timed: what counts are the ratios. PyTorch runs in eager mode, once with its tensors channels first and
-once channels last, and the better median counts. A peer that is not installed is left out.
+Each engine runs the same weights on the same input with two threads, taken in turn, in one
+process, twice each time, of which the second is timed: what counts are the ratios. PyTorch runs in
+eager mode, once with its tensors channels first and once channels last, and the better median
+counts. A peer that is not installed is left out.
 
     python -m tests.benchmarks.forward [NETWORK,…] [BATCH,…] [ROUNDS]
 """

@@ -135,45 +135,54 @@ def _scale_and_shift(task: Task, norm: Node) -> tuple[Any, Any]:
     return scale, shift
 
 
-class _Weights:
+class _Folded:
     """The weight (K, C, *k) and the bias of a product, with the norms before and after in them.
 
-    `before` is what its input goes through first, as operations with a second operand.
+    `before` is what its input goes through first, as operations with a second operand, and `bias`
+    what is added to the products, both on the device.
 
     ReLU(s·x + t) = s·max(x, −t/s) + t where s > 0: the factor and the shift go into the weights,
-    and one operation is left. Where a factor is not positive, all three are made. The bias is on
-    the device already; the weight is not, as no kernel takes it as it is.
+    and one operation is left. Where a factor is not positive, all three are made.
     """
 
     def __init__(self, task: Task) -> None:
         own = task.own(task.node)
         weight, bias = own["weight"], own.get("bias")
-        dtype = weight.dtype
+        self._factors: list[tuple[Any, int]] = []
+        self.before: list[tuple[str, Any]] = []
 
         def upload(array: Any) -> Array:
-            return task.device.to_device(array.astype(dtype, copy=False))
+            return task.device.to_device(array.astype(weight.dtype, copy=False))
 
-        self.before: list[tuple[str, Any]] = []
         if task.step.before is not None:
             scale, shift = _scale_and_shift(task, task.step.before)
             if (scale > 0).all():
                 self.before = [("maximum", upload(-shift / scale))]
                 more = weight.reshape(len(weight), -1).astype("float64") @ shift
                 bias = more if bias is None else bias + more
-                weight = weight * _along(scale, weight, 1)
+                self._factors.append((scale, 1))
             else:
                 factor, summand = upload(scale), upload(shift)
                 self.before = [("multiply", factor), ("add", summand), ("maximum", 0)]
         if task.step.norm is not None:
             scale, shift = _scale_and_shift(task, task.step.norm)
-            weight = weight * _along(scale, weight, 0)
+            self._factors.append((scale, 0))
             bias = shift if bias is None else bias * scale + shift
-        self.weight = weight.astype(dtype, copy=False)
         self.bias = None if bias is None else upload(bias)
 
+    def weight(self, task: Task) -> Any:
+        """The weight on the host, made anew: nobody keeps it beside the form that a kernel takes.
 
-def _along(values: Any, weight: Any, axis: int) -> Any:
-    return values.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
+        It has two spatial axes where it is of one.
+        """
+        weight = task.own(task.node)["weight"]
+        dtype = weight.dtype
+        for factors, axis in self._factors:
+            along = [-1 if i == axis else 1 for i in range(weight.ndim)]
+            weight = weight * factors.reshape(along)
+        if weight.ndim == 3:
+            weight = weight[:, :, None]
+        return weight.astype(dtype, copy=False)
 
 
 # -- products -------------------------------------------------------------------------------------
@@ -187,29 +196,30 @@ def _conv(task: Task) -> Record | None:
     groups: int = conv.groups  # type: ignore[attr-defined]
     x, y = channels_last(task.x[0]), channels_last(task.y)
     residual = None if task.residual is None else channels_last(task.residual)
-    made = task.once("folded", lambda: _Weights(task))
+    made = task.once("folded", lambda: _Folded(task))
     kernel = tuple(w.kernel for w in windows)
-    weight = made.weight.reshape(*made.weight.shape[:2], *kernel)
     epilogue = Epilogue(made.bias, residual, task.step.activation)
     common = {"x": x, "y": y, "epilogue": epilogue}
     depth, channels = x.shape[3], y.shape[3]
     single = kernel == (1, 1) and groups == 1
     if single and not _strided(windows) and _mergeable(x, y, residual):
-        matrix = task.uploaded("matrix", lambda: weight.reshape(channels, depth).T.copy())
+        matrix = task.uploaded(
+            "matrix", lambda: made.weight(task).reshape(channels, depth).T.copy()
+        )
         return partial(pointwise.record, weight=matrix, before=made.before, **common)
     if task.step.before is not None:
         return None
     common["windows"] = windows
     if groups == depth == channels > 1:
-        taps = task.uploaded("taps", lambda: weight[:, 0].transpose(1, 2, 0).copy())
+        taps = task.uploaded("taps", lambda: made.weight(task)[:, 0].transpose(1, 2, 0).copy())
         return partial(depthwise.record, weight=taps, **common)
     transform = _transform(windows, groups, x, y)
     if transform is not None:
         lifted = task.uploaded(
-            f"F{transform.outputs}", lambda: winograd.transformed(transform, weight)
+            f"F{transform.outputs}", lambda: winograd.transformed(transform, made.weight(task))
         )
         return partial(winograd.record, weight=lifted, transform=transform, **common)
-    columns = task.uploaded("columns", lambda: im2col.arranged(weight, groups))
+    columns = task.uploaded("columns", lambda: im2col.arranged(made.weight(task), groups))
     return partial(im2col.record, weight=columns, **common)
 
 
@@ -218,12 +228,12 @@ def _conv_volume(task: Task) -> Record | None:
         return None
     (conv,) = task.node.op.layer.parts(task.node.op.inputs[0])
     groups: int = conv.groups  # type: ignore[attr-defined]
-    made = task.once("folded", lambda: _Weights(task))
+    made = task.once("folded", lambda: _Folded(task))
     residual = None if task.residual is None else _last(task.residual)
     return partial(
         im2col.record_volume,
         x=_last(task.x[0]),
-        weight=task.uploaded("columns", lambda: im2col.arranged(made.weight, groups)),
+        weight=task.uploaded("columns", lambda: im2col.arranged(made.weight(task), groups)),
         y=_last(task.y),
         windows=conv.window(task.node.op.inputs[0]),
         epilogue=Epilogue(made.bias, residual, task.step.activation),
@@ -248,18 +258,21 @@ def _transform(windows: Windows, groups: int, x: Array, y: Array) -> winograd.Tr
     """
     images, height, width, channels = y.shape
     plain = all((w.kernel, w.stride, w.dilation) == (3, 1, 1) for w in windows)
-    if not plain or groups > 1 or min(x.shape[3], channels) < 32 or min(height, width) < 9:
+    if not plain or groups > 1 or min(x.shape[3], channels) < 32:
         return None
-    return winograd.F4 if images * height * width >= 700 else winograd.F2
+    pixels = images * height * width
+    if pixels >= 700 and min(height, width) >= 9:
+        return winograd.F4
+    return winograd.F2 if pixels >= 190 and min(height, width) >= 4 else None
 
 
 def _linear(task: Task) -> Record | None:
     (x,), y = task.x, task.y
     if not _mergeable(x, y, task.residual):
         return None
-    made = task.once("folded", lambda: _Weights(task))
+    made = task.once("folded", lambda: _Folded(task))
     epilogue = Epilogue(made.bias, task.residual, task.step.activation)
-    matrix = task.uploaded("matrix", lambda: made.weight)
+    matrix = task.uploaded("matrix", lambda: made.weight(task))
     # a transposed view: the product reads it as it lies
     return partial(pointwise.record, x=x, weight=matrix.T, y=y, epilogue=epilogue)
 

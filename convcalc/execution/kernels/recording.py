@@ -117,7 +117,10 @@ def blocks(share: Share, images: int, height: int, rows: int) -> Iterator[Block]
             some = slice(number * images // count, (number + 1) * images // count)
             yield Block(some, slice(0, height))
         return
-    cuts = max(-(-height // rows), min(height, -(-share.parts // images)))
+    cuts = -(-height // rows)
+    # as many blocks for every worker, as far as there are rows for them
+    while cuts < height and (images * cuts) % share.parts:
+        cuts += 1
     for number in share.of(images * cuts):
         image, cut = divmod(number, cuts)
         some = slice(cut * height // cuts, (cut + 1) * height // cuts)
