@@ -690,10 +690,12 @@ class Network:
             if weights is None:  # the same numbers as in the type that is asked for
                 weights = self.init(seed, dtype)
             arrays = checked_weights(graph, weights, computed, device)
-            inputs = {name: x.astype(computed) for name, x in inputs.items()}
+            inputs = {name: x.astype(computed, copy=False) for name, x in inputs.items()}
             last = time.perf_counter()
             outputs = run(graph, inputs, arrays, device.xp, observe)
-            outputs = {path: device.to_host(y).astype(dtype) for path, y in outputs.items()}
+            outputs = {
+                path: device.to_host(y).astype(dtype, copy=False) for path, y in outputs.items()
+            }
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs, found
 
     def export(

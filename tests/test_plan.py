@@ -512,6 +512,21 @@ def test_products(rows: int, depth: int, channels: int, parts: int) -> None:
     assert np.isnan(wide[:, channels + 2 :]).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 24), st.integers(1, 70), st.integers(1, 70), st.integers(1, 3))
+def test_products_of_few_rows(rows: int, depth: int, channels: int, parts: int) -> None:
+    rng = np.random.default_rng(rows)
+    x, w = rng.standard_normal((rows, depth)), rng.standard_normal((channels, depth))
+    bias, y = rng.standard_normal(channels), np.full((rows, channels), math.nan)
+    cache = Backend.cache_values
+    try:
+        Backend.cache_values = 1 + depth * (rows % 5)  # type: ignore[misc]
+        played(lambda recorder: pointwise.record(recorder, x, w.T, y, Epilogue(bias)), parts)
+    finally:
+        Backend.cache_values = cache  # type: ignore[misc]
+    assert close(y, x @ w.T + bias)
+
+
 @given(st.data())
 def test_axes_are_merged_only_as_a_view(data: st.DataObject) -> None:
     shape = data.draw(st.tuples(*[st.integers(1, 4)] * 3))

@@ -41,6 +41,12 @@ def record(
         columns, share = share.channels(channels), WHOLE
         if columns.start == columns.stop:
             return
+    if count <= _FEW and not before and weight.strides[0] == weight.itemsize:
+        _record_few(recorder, rows, weight.T[columns], target[:, columns])
+        epilogue.of((slice(None),), columns).record(
+            recorder, target[:, columns], target[:, columns]
+        )
+        return
     values = channels + (len(weight) if before else 0)
     cuts = max(1, round(count / max(_ROWS, recorder.cache // values)))
     cuts = -(-cuts // share.parts) * share.parts
@@ -54,6 +60,36 @@ def record(
             )
         recorder.add(xp.matmul, source, weight[:, columns], out=out)
         epilogue.of((part,), columns).record(recorder, out, out)
+
+
+def _record_few(recorder: Recorder, x: Array, weight: Array, y: Array) -> None:
+    """Record y = x · weightᵀ for few rows, which takes as long as reading the weight.
+
+    BLAS would copy the weight first. Products of a matrix and a vector read it where it lies, a
+    part in the cache for one row after the other; from some rows on, one product with it on the
+    left is faster.
+
+    Args:
+        recorder: takes the calls.
+        x: (M, C).
+        weight: (K, C), each row together in memory.
+        y: (M, K).
+    """
+    matmul = recorder.xp.matmul
+    if len(x) > _FEWER:
+        turned = recorder.scratch(len(weight), len(x))
+        recorder.add(matmul, weight, x.T, out=turned)
+        recorder.copy(turned.T, y)
+        return
+    each = max(1, recorder.cache // weight.shape[1])
+    for start in range(0, len(weight), each):
+        part = slice(start, start + each)
+        for row in range(len(x)):
+            recorder.add(matmul, weight[part], x[row], out=y[row, part])
+
+
+_FEW = 16
+_FEWER = 4
 
 
 def _matrix(x: Array) -> Array:
