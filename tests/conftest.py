@@ -1,6 +1,14 @@
-"""What all tests share: property tests draw the same examples on every machine."""
+"""What all tests share.
+
+Property tests draw the same examples on every machine. BLAS uses one thread, for tests run side by
+side and its idle threads spin; that is read when NumPy is imported first.
+"""
+
+import os
 
 import hypothesis
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=False)
 hypothesis.settings.load_profile("ci")

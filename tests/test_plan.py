@@ -588,7 +588,6 @@ def test_blas_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
 
     net = convcalc.load("lenet5")
-    before = blas()
     seen: list[list[int]] = []
     real = Plan.run
 
@@ -597,12 +596,17 @@ def test_blas_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(self, *args)
 
     monkeypatch.setattr(Plan, "run", watched)
-    compiled = net.compile(threads=2)
-    compiled(random_inputs(net.graph))
-    assert [n for each in seen for n in each] == [1] * len(before)
-    with pytest.raises(convcalc.ConvcalcError):
-        compiled(np.zeros(3))
-    assert blas() == before
+    with threadpoolctl.threadpool_limits(3, user_api="blas"):
+        before = blas()
+        compiled = net.compile(threads=2)
+        assert blas() == before
+        compiled(random_inputs(net.graph))
+        assert [n for each in seen for n in each] == [1] * len(before)
+        assert blas() == before
+        with pytest.raises(convcalc.ConvcalcError):
+            compiled(np.zeros(3))
+        assert blas() == before
+    assert 3 in before
 
 
 def test_without_threadpoolctl_one_worker_leaves_the_threads_to_blas(

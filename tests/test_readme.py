@@ -107,4 +107,4 @@ def test_the_first_screen_has_the_two_commands() -> None:
     commands = [line for line in first if line.startswith("python3 -m venv")]
     assert len(commands) == 2
     assert commands[0].endswith("convcalc summarize vgg16")
-    assert commands[1].endswith("python -m pytest")
+    assert commands[1].endswith("python -m pytest -n auto")
