@@ -229,6 +229,37 @@ def test_what_is_fused_is_what_the_layers_do(what: str, negative: bool) -> None:
         assert differs(net, workers, split, negative) < 1e-12
 
 
+OVER_INPUTS = {
+    "a sum of three, of which the last dies": """
+      - {relu: , name: a}
+      - {tanh: , name: b, from: a}
+      - {conv: {out_channels: 6, kernel: 1}, name: c, from: a}
+      - {add: , from: [a, b, c], name: d}
+      - {add: , from: [a, b, d]}
+    """,
+    "a tensor and itself, turned": """
+      - conv: {out_channels: 40, kernel: 1}
+      - {relu: , name: x}
+      - {permute: [0, 1, 3, 2], name: turned}
+      - {subtract: , from: [x, turned]}
+    """,
+    "a tensor and itself, shifted": """
+      - conv: {out_channels: 40, kernel: 1}
+      - {relu: , name: x}
+      - {slice: {axis: 3, start: 0, stop: 16}, name: left}
+      - {slice: {axis: 3, start: 1, stop: 17}, from: x, name: right}
+      - {add: , from: [left, right]}
+    """,
+}
+
+
+@pytest.mark.parametrize("what", OVER_INPUTS)
+def test_a_merge_writes_over_an_input_only_where_nothing_is_read_after(what: str) -> None:
+    net = convcalc.loads(f"input: [6, 17, 17]\nlayers:\n      {OVER_INPUTS[what].strip()}", N=4)
+    for workers, split in ((1, False), (2, False), (3, False), (2, True)):
+        assert differs(net, workers, split) < 1e-12
+
+
 def test_one_axis_and_three() -> None:
     line = """
     input: [5, 61]

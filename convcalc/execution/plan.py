@@ -244,12 +244,20 @@ class _Layout:
                 self._see(node, step.sources[0], moved)
                 return
         if (step.node.op.layer.is_elementwise or kind == "batch_norm") and step.before is None:
-            for source in step.sources:
-                home = self._home(source)
-                if source.shape == node.shape and self.blocks[home].last <= number:
+            # of a fold of several inputs, the first operation writes when two of them are read
+            for source in step.sources[:2]:
+                if source.shape == node.shape and self._dies_alone(source, step, number):
                     self._see(node, source, lambda x: x)
                     return
         self._open(node, number, plain)
+
+    def _dies_alone(self, source: Node, step: Step, number: int) -> bool:
+        """Whether a step is the last to read a block, and reads nothing else in it."""
+        home = self._home(source)
+        others = {other for other in step.sources if other is not source}
+        return self.blocks[home].last <= number and all(
+            self._home(other) is not home for other in others
+        )
 
     def _see(self, node: Node, source: Node, view: Callable[[Array], Array]) -> None:
         self._views[node] = (source, view)
