@@ -610,6 +610,25 @@ def test_workers_wait_for_one_another() -> None:
     assert steps_done == [300] * 3
 
 
+def test_calls_from_several_threads_wait_for_one_another() -> None:
+    net = convcalc.loads("{input: [4, 30, 30], layers: [conv: {out_channels: 64, kernel: 3}, relu]}")
+    compiled = net.compile(dtype="float64")
+    inputs = [np.full((1, 4, 30, 30), float(i)) for i in range(6)]
+    due = [compiled(x) for x in inputs]
+    found: dict[int, list[Any]] = {i: [] for i in range(6)}
+
+    def call(i: int) -> None:
+        for _ in range(5):
+            found[i].append(compiled(inputs[i]))
+
+    callers = [threading.Thread(target=call, args=(i,)) for i in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert all((y == due[i]).all() for i, ys in found.items() for y in ys)
+
+
 def test_blas_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     threadpoolctl = pytest.importorskip("threadpoolctl", reason="needs the extra fast")
 

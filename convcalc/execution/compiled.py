@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any, NamedTuple
 
 from convcalc.arrays import Array
@@ -26,7 +27,7 @@ class Timing(NamedTuple):
 class Compiled:
     """A network with its weights, ready to run for inputs of one shape; call it with one.
 
-    It holds its memory from one call to the next, so one thread at a time can call it.
+    It holds its memory from one call to the next; calls from several threads wait for one another.
 
     Args:
         graph: the network, with numbers for all sizes.
@@ -52,6 +53,7 @@ class Compiled:
         self._graph = graph
         self._dtype = dtype
         self._device = device
+        self._lock = Lock()
         self._threads = workers(threads) if device.shares_work else 1
         with device.running(what), blas_threads(self._threads):
             self._plan = Plan(graph, weights, device, dtype, self._threads, at_batch)
@@ -104,7 +106,8 @@ class Compiled:
 
     def _run(self, x: Any, watch: Callable[[int], None] | None) -> Any:
         device = self._device
-        with device.running("run"), blas_threads(self._threads if self._plan.alone else 1):
+        threads = self._threads if self._plan.alone else 1
+        with self._lock, device.running("run"), blas_threads(threads):
             inputs, _ = checked_inputs(self._graph, x, self._dtype, device)
             outputs = {path: device.to_host(y) for path, y in self._plan.run(inputs, watch).items()}
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
