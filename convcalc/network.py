@@ -564,7 +564,7 @@ class Network:
 
         Args:
             weights: an array for every weight, by its path; random ones of `seed` if there are
-                none.
+                none. Those that need no change are used where they are: do not write into them.
             seed: of random weights.
             dtype: float32 or float64.
             backend: where to run, as for `run`.
@@ -576,9 +576,11 @@ class Network:
             UsageError: no such type or backend, or it does not work here.
         """
         from convcalc.execution.backends import backend as chosen
+        from convcalc.execution.numbers import type_name
 
         graph, device = self._concrete("compile"), chosen(backend)
-        return self._compile("compile", graph, weights, seed, dtype, device, threads)
+        _check_call(weights, seed, threads)
+        return self._compile("compile", graph, weights, seed, type_name(dtype), device, threads)
 
     def _compile(
         self,
@@ -593,18 +595,13 @@ class Network:
         from convcalc.execution.backends import Backend
         from convcalc.execution.compiled import Compiled
         from convcalc.execution.executor import checked_weights
-        from convcalc.execution.memory import check_memory, planned_needs
-        from convcalc.execution.threads import workers
 
         if dtype not in ("float32", "float64"):
             raise UsageError(
                 f"networks are not compiled in {shorten(dtype)}",
                 hint="There are float32 and float64; `run` takes float16.",
             )
-        if threads is not None and threads < 1:
-            raise UsageError(f"threads={threads}: one at least is due")
-        due = planned_needs(graph, dtype, device, weights, workers(threads))
-        check_memory(what, due, device, weights)
+        self._check_memory(what, dtype, device, weights, False, threads)
         if weights is None:
             arrays = self.init(seed, dtype)
         else:  # norms are folded into them on the host
@@ -647,8 +644,13 @@ class Network:
         from convcalc.execution.backends import backend as chosen
         from convcalc.execution.executor import checked_inputs
         from convcalc.execution.initial import random_inputs
+        from convcalc.execution.numbers import type_name
 
         graph, device = self._concrete("run"), chosen(backend)
+        dtype = dtype if dtype is None else type_name(dtype)
+        _check_call(weights, seed, threads)
+        if x is None:  # before they are drawn
+            self._check_memory("run", dtype or "float32", device, weights, exact, threads)
         given = random_inputs(graph, seed) if x is None else x
         with device.running("run"):
             inputs, own = checked_inputs(graph, given, dtype, device)
@@ -656,6 +658,30 @@ class Network:
             return self._run_exactly(graph, inputs, weights, seed, own, device)
         compiled = self._compile("run", graph, weights, seed, own, device, threads)
         return compiled.profile(inputs) if timed else (compiled(inputs), [])
+
+    def _check_memory(
+        self,
+        what: str,
+        dtype: str,
+        device: Backend,
+        weights: Mapping[str, Any] | None,
+        exact: bool,
+        threads: int | None,
+    ) -> None:
+        """Raise unless a run, by plain references or planned, finds its memory."""
+        from convcalc.execution.memory import check_memory, needs, planned_needs
+        from convcalc.execution.numbers import FLOATS
+        from convcalc.execution.threads import workers
+
+        if dtype not in FLOATS:
+            return  # which is told where types are
+        if dtype == "float16":
+            due = needs(self.graph, dtype, device, weights)
+        elif exact:
+            due = needs(self.graph, "float64", device, weights)
+        else:
+            due = planned_needs(self.graph, dtype, device, weights, workers(threads))
+        check_memory(what, due, device, weights)
 
     def _run_exactly(
         self,
@@ -671,7 +697,6 @@ class Network:
 
         from convcalc.execution.compiled import Timing
         from convcalc.execution.executor import checked_weights, run
-        from convcalc.execution.memory import check_memory, needs
 
         found: list[Timing] = []
         last = 0.0
@@ -686,7 +711,7 @@ class Network:
 
         computed = "float64" if dtype == "float32" else dtype
         with device.running("run"):
-            check_memory("run", needs(graph, computed, device, weights), device, weights)
+            self._check_memory("run", dtype, device, weights, True, None)
             if weights is None:  # the same numbers as in the type that is asked for
                 weights = self.init(seed, dtype)
             arrays = checked_weights(graph, weights, computed, device)
@@ -902,6 +927,17 @@ def _names(names: str | Iterable[str]) -> list[str]:
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
     return list(dict.fromkeys(names))
+
+
+def _check_call(weights: Any, seed: Any, threads: Any) -> None:
+    """Raise unless what a run was called with is of the kind that is due."""
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise UsageError(f"threads={shorten(str(threads))}: a whole number from 1 on is due")
+    if type(seed) is not int or seed < 0:
+        raise UsageError(f"seed={shorten(str(seed))}: a whole number from 0 on is due")
+    named = isinstance(weights, Mapping) and all(isinstance(path, str) for path in weights)
+    if weights is not None and not named:
+        raise UsageError("weights: a mapping of arrays by the paths of the weights is due")
 
 
 def _check_dtype(dtype: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -258,6 +259,123 @@ def test_a_merge_writes_over_an_input_only_where_nothing_is_read_after(what: str
     net = convcalc.loads(f"input: [6, 17, 17]\nlayers:\n      {OVER_INPUTS[what].strip()}", N=4)
     for workers, split in ((1, False), (2, False), (3, False), (2, True)):
         assert differs(net, workers, split) < 1e-12
+
+
+WHOLE = {
+    "a concatenation of a tensor with itself": (
+        "{input: [3, 4], layers: [{relu: , name: a}, {concat: , from: [a, a]}]}"
+    ),
+    "a sum of two, one of them twice": (
+        "{inputs: {a: [3], b: [3]}, layers: [{add: , from: [a, b, a]}]}"
+    ),
+    "a norm of vectors": "{input: [50], layers: [batch_norm, linear: 8, relu, batch_norm, tanh]}",
+    "a norm of turned axes": "{input: [2, 2, 20], layers: [permute: [0, 2, 1, 3], batch_norm]}",
+    "the batch as a value": (
+        "{input: [8, 4, 4], layers: [slice: {axis: 1, start: N, stop: N + 1}, conv: "
+        "{out_channels: 3, kernel: 1}]}"
+    ),
+    "the batch as a condition": (
+        "{input: [2, 4, 4], layers: [{relu: , name: a, when: N > 2}, "
+        "{tanh: , name: b, when: N <= 2}, conv: {out_channels: 3, kernel: 1}]}"
+    ),
+    "norms that share all but their eps": (
+        "{input: [2, 4, 4], layers: [{batch_norm: {eps: 0.5}, share: w}, "
+        "{batch_norm: {eps: 0.001}, share: w}]}"
+    ),
+    "convolutions that share all but their stride": (
+        "{input: [4, 9, 9], layers: [{conv: {out_channels: 4, kernel: 3}, share: w}, "
+        "{conv: {out_channels: 4, kernel: 3, stride: 2}, share: w}]}"
+    ),
+    "the mean of a view": (
+        "{input: [6, 9, 8], layers: [slice: {axis: 3, start: 2, stop: 7}, global_avg_pool]}"
+    ),
+    "a norm before, of three axes": (
+        "{input: [6, 3, 4, 5], layers: [batch_norm, relu, conv: {out_channels: 7, kernel: 1}]}"
+    ),
+}
+
+
+class Tiny(Backend):
+    """A cache so small that all is done in many blocks."""
+
+    cache_values = 64
+
+
+@pytest.mark.parametrize("device", [Backend, Tiny])
+@pytest.mark.parametrize("what", WHOLE)
+def test_networks_as_a_whole(
+    what: str, device: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backend, "cache_values", device.cache_values)
+    net = convcalc.loads(WHOLE[what], N=4)
+    for workers, split in ((1, False), (2, False), (3, False), (2, True)):
+        assert differs(net, workers, split) < 1e-12
+
+
+@pytest.mark.parametrize("what", BLOCKS)
+def test_what_is_fused_in_many_blocks(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backend, "cache_values", 64)
+    net = convcalc.loads(f"input: [6, 18, 13]\nlayers:\n      {BLOCKS[what].strip()}", N=3)
+    assert differs(net, 2, split=False) < 1e-12
+
+
+def test_factors_that_leave_the_range_of_the_type() -> None:
+    net = convcalc.loads(
+        "{input: [2, 3, 3], layers: [batch_norm, relu, conv: {out_channels: 4, kernel: 1}]}"
+    )
+    weights = net.init()
+    weights["batch_norm1.weight"][1], weights["batch_norm1.bias"][1] = 1e-40, -0.5
+    x = random_inputs(net.graph)
+    assert np.allclose(net.run(x, weights), net.run(x, weights, exact=True), rtol=1e-5)
+
+
+def test_windows_that_read_no_plane() -> None:
+    net = convcalc.loads(
+        "{input: [2, 1, 5, 5], layers: "
+        "[max_pool: {kernel: 2, stride: 1, padding: 1, dilation: [2, 1, 1]}]}"
+    )
+    x = random_inputs(net.graph)
+    assert (net.run(x) == net.run(x, exact=True)).all()
+
+
+def test_a_profile_counts_the_whole_batch() -> None:
+    net = convcalc.load("lenet5", N=4)
+    for threads in (1, 2):
+        _, timed = net.profile(threads=threads)
+        assert sum(step.macs for step in timed) == net.summarize().totals.macs
+        assert [path for step in timed for path in step.layers if "flatten" not in path] == [
+            node.path for node in net.graph.nodes if node.kind != "flatten"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ({"threads": 0}, "threads=0: a whole number from 1 on is due"),
+        ({"threads": "2"}, "threads=2: a whole number from 1 on is due"),
+        ({"seed": -1}, "seed=-1: a whole number from 0 on is due"),
+        ({"weights": [1]}, "weights: a mapping of arrays by the paths of the weights is due"),
+        ({"weights": {1: 2}}, "weights: a mapping of arrays by the paths of the weights is due"),
+        ({"backend": None}, "no backend 'None'. There are numpy, cupy, auto."),
+        ({"dtype": "no"}, "networks are not compiled in no."),
+        ({"dtype": "int8"}, "networks are not compiled in int8."),
+    ],
+)
+def test_what_a_call_cannot_be_made_with(call: dict[str, Any], told: str) -> None:
+    net = convcalc.load("lenet5")
+    with pytest.raises(convcalc.ConvcalcError) as error:
+        net.compile(**call)
+    assert str(error.value).startswith(told)
+    if "dtype" not in call:
+        with pytest.raises(convcalc.ConvcalcError):
+            net.run(exact=True, **call)
+
+
+def test_types_as_numpy_has_them() -> None:
+    net = convcalc.load("lenet5")
+    for dtype in (np.float64, np.dtype("f8"), "float64", float):
+        assert net.compile(dtype=dtype)(random_inputs(net.graph)).dtype == "float64"
+        assert net.run(dtype=dtype).dtype == "float64"
 
 
 def test_one_axis_and_three() -> None:
@@ -596,6 +714,43 @@ def test_a_failure_ends_all_workers(which: int, shared: bool, error: type[BaseEx
     assert done.count(which) == 7
     if shared:
         assert all(done.count(worker) in (7, 8) for worker in range(3))
+
+
+def test_an_interrupt_while_waiting_ends_all_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first worker is done, and waits for the others in `join`."""
+    done: list[int] = []
+
+    def work(step: int, out: Any) -> None:
+        time.sleep(0.002)
+        done.append(step)
+
+    real = threading.Thread.join
+
+    def interrupted(self: threading.Thread, timeout: float | None = None) -> None:
+        monkeypatch.setattr(threading.Thread, "join", real)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        play([[], [[(work, (s,), None)] for s in range(500)]], shared=False)
+    assert threading.active_count() == before
+    assert len(done) < 500
+
+
+def test_a_thread_that_cannot_be_started_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, started = threading.Thread.start, []
+
+    def start(self: threading.Thread) -> None:
+        started.append(self)
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start"):
+        play([[[]], [[]], [[]]], shared=True)
+    assert not started[0].is_alive()
 
 
 def test_workers_wait_for_one_another() -> None:

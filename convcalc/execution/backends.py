@@ -170,6 +170,7 @@ def backend(name: str | Backend) -> Backend:
     """
     if isinstance(name, Backend):
         return name
+    name = str(name)
     if name == "numpy":
         return Backend()
     if name == "cupy":

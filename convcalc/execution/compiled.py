@@ -90,16 +90,17 @@ class Compiled:
     def profile(self, x: Any) -> tuple[Any, list[Timing]]:
         """What a call gives, and the time of every step: a layer and what is fused into it."""
         found: list[Timing] = []
+        # of the whole batch, whatever share of it a worker has
+        macs: dict[str, Any] = {node.path: node.op.cost.macs for node in self._graph.nodes}
         last = time.perf_counter()
 
         def watch(number: int) -> None:
             nonlocal last
             self._device.wait()
-            nodes = self._plan.steps[number].nodes
-            macs: Any = sum(node.op.cost.macs for node in nodes)
-            paths = tuple(node.path for node in nodes)
             now = time.perf_counter()
-            found.append(Timing(paths, nodes[0].kind, now - last, macs))
+            step = self._plan.steps[number]
+            paths = tuple(node.path for node in step.nodes)
+            found.append(Timing(paths, step.node.kind, now - last, sum(macs[p] for p in paths)))
             last = time.perf_counter()
 
         return self._run(x, watch), found

@@ -132,7 +132,11 @@ class _Fusion:
 def _reads_single_positions(node: Node) -> bool:
     """Whether a convolution has a kernel of 1, no stride, no padding and no groups."""
     layer: Any = node.op.layer
-    return layer.groups == 1 and all(
-        (w.kernel, w.stride, w.before, w.after) == (1, 1, 0, 0)
-        for w in layer.window(node.op.inputs[0])
+    return (
+        len(node.shape) < 5
+        and layer.groups == 1
+        and all(
+            (w.kernel, w.stride, w.before, w.after) == (1, 1, 0, 0)
+            for w in layer.window(node.op.inputs[0])
+        )
     )

@@ -44,6 +44,16 @@ def computed(layer: Layer, xp: Any, inputs: tuple[Array, ...], weights: dict[str
         return output.astype("float16")
 
 
+def type_name(dtype: Any) -> str:
+    """The name of a type, one of NumPy's or text; what is none, as text."""
+    import numpy
+
+    try:
+        return numpy.dtype(str(dtype) if dtype is None else dtype).name
+    except TypeError:
+        return str(dtype)
+
+
 def as_array(array: Any, what: str, device: Backend) -> Array:
     """An array, on the device or on the host, of whatever was given as one.
 

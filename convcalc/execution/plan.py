@@ -102,13 +102,18 @@ def _split(graph: Graph, workers: int, at_batch: Callable[[int], Graph] | None) 
 
 
 def _is_part(part: Graph, size: int, graph: Graph, batch: int) -> bool:
-    """Whether a network for a part of the batch is the same but for the first axis."""
+    """Whether a network for a part of the batch is the same but for the first axis.
+
+    Its layers, their fields and what they read may depend on N, too.
+    """
     pairs = zip((*part.inputs, *part.nodes), (*graph.inputs, *graph.nodes), strict=False)
     return (
         len(part.nodes) == len(graph.nodes)
         and weight_shapes(part) == weight_shapes(graph)
         and all(
             one.path == other.path and one.shape[1:] == other.shape[1:]
+            and [n.path for n in one.inputs] == [n.path for n in other.inputs]
+            and (one.operation is None or one.op.layer == other.op.layer)
             and (one.shape[0], other.shape[0]) == (size, batch)
             for one, other in pairs
         )
@@ -253,6 +258,8 @@ class _Layout:
 
     def _dies_alone(self, source: Node, step: Step, number: int) -> bool:
         """Whether a step is the last to read a block, and reads nothing else in it."""
+        if len(step.sources) > 2 and step.sources.count(source) > 1:
+            return False  # it is read again after the first operation has written
         home = self._home(source)
         others = {other for other in step.sources if other is not source}
         return self.blocks[home].last <= number and all(
@@ -321,7 +328,8 @@ class _Lane:
             residual=None if step.residual is None else self._array(step.residual),
             in_place=[
                 self._layout.inside.get(source, (None,))[0] is step.output
-                for source in step.sources
+                and step.sources.index(source) == number
+                for number, source in enumerate(step.sources)
             ],
             weights=weights,
             prepared=prepared,

@@ -76,27 +76,42 @@ def play(
         BaseException: what a call raised in any worker; all have ended then.
     """
     team = _Team(len(programs), shared and len(programs) > 1)
-    threads = [
-        Thread(target=_work, args=(program, team), daemon=True)
-        for program in programs[1:]
-    ]  # fmt: skip
-    for thread in threads:
-        thread.start()
-    _work(programs[0], team, watch)
-    for thread in threads:
-        thread.join()
+    threads = [Thread(target=_work, args=(each, team), daemon=True) for each in programs[1:]]
+    started: list[Thread] = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+        _work(programs[0], team, watch)
+    except BaseException as error:  # a thread that cannot be started, an interrupt
+        team.stop(error)
+    for thread in started:
+        _join(thread, team)
     if team.failure is not None:
         raise team.failure
 
 
+def _join(thread: Thread, team: _Team) -> None:
+    """Wait until a worker has ended; an interrupt ends them all, and is waited for, too."""
+    while thread.is_alive():
+        try:
+            thread.join()
+        except BaseException as error:
+            team.stop(error)
+
+
 def _work(program: Program, team: _Team, watch: Callable[[int], None] | None = None) -> None:
+    import numpy
+
     try:
-        for number, calls in enumerate(program):
-            for function, args, out in calls:
-                function(*args, out=out)
-            if not team.go_on():
-                return
-            if watch is not None:
-                watch(number)
+        # numbers that are not finite are the output's to tell
+        with numpy.errstate(all="ignore"):
+            for number, calls in enumerate(program):
+                for function, args, out in calls:
+                    function(*args, out=out)
+                if not team.go_on():
+                    return
+                if watch is not None:
+                    watch(number)
     except BaseException as error:
         team.stop(error)

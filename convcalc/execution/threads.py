@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 _MOST = 8
@@ -19,16 +20,15 @@ _MOST = 8
 
 
 def workers(threads: int | None = None) -> int:
-    """How many workers share the work: as many as asked for, or as there are cores.
+    """How many workers share the work: as many as asked for, and at most as there are cores.
 
     One, where the threads of BLAS cannot be set.
     """
     if _blas() is None:
         return 1
-    if threads is not None:
-        return threads
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(cores or 1, _MOST)
+    most = min(cores or 1, _MOST)
+    return most if threads is None else min(threads, cores or 1)
 
 
 @contextmanager
@@ -37,9 +37,36 @@ def blas_threads(threads: int) -> Iterator[None]:
     found = _blas()
     if found is None:
         yield
-    else:
-        with found.limit(limits=threads, user_api="blas"):
-            yield
+        return
+    with _setting:
+        if _setting.users == 0:
+            _setting.limit = found.limit(limits=threads, user_api="blas")
+        _setting.users += 1
+    try:
+        yield
+    finally:
+        with _setting:
+            _setting.users -= 1
+            if _setting.users == 0:
+                _setting.limit.restore_original_limits()
+
+
+class _Setting:
+    """BLAS's setting, which is the process's: the first to change it, and how many rely on it."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        self.limit: Any = None
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+_setting = _Setting()
 
 
 @cache

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from convcalc.arrays import Array
-from convcalc.execution.kernels.recording import Epilogue, Recorder, activate
+from convcalc.execution.kernels.recording import Epilogue, Recorder, activate, blocks
 
 
-def parts(recorder: Recorder, y: Array) -> list[Any]:
-    """Indices that cut an array (N, …) into the worker's pieces of what fits the cache."""
-    if y.ndim < 2 or not y.size:
-        return [slice(None)] if recorder.share.part == 0 else []
-    inner = y[0, 0].size
-    cuts = min(
-        y.shape[1], max(-(-y.size // len(y) // recorder.cache), -(-recorder.share.parts // len(y)))
-    )
-    del inner
-    found: list[Any] = []
-    for number in recorder.share.of(len(y) * cuts):
-        image, cut = divmod(number, cuts)
-        size = y.shape[1]
-        found.append((slice(image, image + 1), slice(cut * size // cuts, (cut + 1) * size // cuts)))
-    return found
+def parts(recorder: Recorder, y: Array) -> Iterator[tuple[slice, slice]]:
+    """The worker's pieces of an array (N, …), as indices of its first two axes.
+
+    Whole images, as many as fit the cache; or cuts along the second axis of (N, n, …, C), where an
+    image alone is larger.
+    """
+    if not y.size:
+        return
+    images, each = len(y), y.size // len(y)
+    if each <= recorder.cache or y.ndim < 3:
+        share = recorder.share
+        pieces = max(-(-images * each // recorder.cache), share.parts)
+        pieces = min(images, -(-pieces // share.parts) * share.parts)
+        for number in share.of(pieces):
+            whole = slice(number * images // pieces, (number + 1) * images // pieces)
+            yield whole, slice(None)
+        return
+    rows = max(1, recorder.cache // (each // y.shape[1]))
+    for block in blocks(recorder.share, images, y.shape[1], rows):
+        yield block.images, block.rows
 
 
 def record_norm(

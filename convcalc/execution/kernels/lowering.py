@@ -64,7 +64,7 @@ class Task:
     def once(self, form: str, make: Callable[[], Any]) -> Any:
         """Something made of weights, once for all layers that share them."""
         nodes = (self.node, self.step.before, self.step.norm)
-        key = (form, *(node and node.owner.path for node in nodes))
+        key = (form, *(node and (node.owner.path, node.op.layer) for node in nodes))
         if key not in self.prepared:
             self.prepared[key] = make()
         return self.prepared[key]
@@ -156,7 +156,8 @@ class _Folded:
 
         if task.step.before is not None:
             scale, shift = _scale_and_shift(task, task.step.before)
-            if (scale > 0).all():
+            # shifts far beyond the factors would leave the range of the type
+            if (scale > 0).all() and (abs(shift) <= 1e6 * scale).all():
                 self.before = [("maximum", upload(-shift / scale))]
                 more = weight.reshape(len(weight), -1).astype("float64") @ shift
                 bias = more if bias is None else bias + more

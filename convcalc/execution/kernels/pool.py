@@ -14,7 +14,6 @@ from convcalc.execution.kernels.recording import (
     Windows,
     blocks,
     inside,
-    merged,
 )
 
 
@@ -64,6 +63,9 @@ def _record(
         read = inside(inward, plane, x.shape[1])
         for block in blocks(WHOLE, 1, height, rows):
             target = y[image, plane : plane + 1, block.rows]
+            if not read:
+                recorder.fill(beyond, target)
+                continue
             slabs = [
                 padding.slab(recorder, x[image, depth : depth + 1], block, width)
                 for depth in read.values()
@@ -120,9 +122,13 @@ def record_global_mean(recorder: Recorder, x: Array, y: Array) -> None:
     xp = recorder.xp
     _, height, width, _ = x.shape
     row = xp.full((1, height * width), 1 / (height * width), x.dtype)
-    for image in recorder.share.of(len(x)):
-        flat = merged(x[image], 2)
-        if flat is None:
-            flat = recorder.scratch(height * width, x.shape[3])
-            recorder.copy(x[image], flat.reshape(x.shape[1:]))
-        recorder.add(xp.matmul, row, flat, out=y[image : image + 1])
+    own = recorder.share.of(len(x))
+    images = x[own.start : own.stop]
+    if not len(images):
+        return
+    if images.strides[1] == width * images.strides[2]:
+        flat = images.reshape(len(images), height * width, -1)
+    else:
+        flat = recorder.scratch(len(images), height * width, x.shape[3])
+        recorder.copy(images, flat.reshape(images.shape))
+    recorder.add(xp.matmul, row, flat, out=y[own.start : own.stop, None])

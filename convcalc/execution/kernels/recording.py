@@ -251,7 +251,8 @@ def _widened(xp: Any, x: Array, row: Array, out: Array) -> tuple[Array, Array, A
     flat, other = merged(x, x.ndim - 1), merged(out, out.ndim - 1)
     if times == 1 or flat is None or other is None:
         return x, row, out
-    if flat.strides[0] != channels * x.itemsize or other.strides[0] != channels * x.itemsize:
+    together = (channels * x.itemsize, x.itemsize)
+    if channels > 1 and not tuple(flat.strides) == tuple(other.strides) == together:
         return x, row, out
     return (
         flat.reshape(rows // times, times * channels),
