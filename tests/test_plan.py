@@ -586,7 +586,7 @@ def test_winograd(drawn: Any, parts: int, transform: winograd.Transform) -> None
     assert close(y, 2 * channels_last(due))
 
 
-@pytest.mark.parametrize(("transform", "bound"), [(winograd.F2, 8e-7), (winograd.F4, 2e-5)])
+@pytest.mark.parametrize(("transform", "bound"), [(winograd.F2, 8e-7), (winograd.F4, 5e-6)])
 def test_winograds_error(transform: winograd.Transform, bound: float) -> None:
     conv, shape = Conv(out_channels=64, kernel=3, padding=1), (1, 96, 30, 29)
     x, weights, due = arrays(conv, shape)
@@ -614,7 +614,7 @@ def test_depthwise(drawn: tuple[Conv, tuple[int, ...]], parts: int) -> None:
     shape = (n, channels, *sizes)
     x, weights, due = arrays(conv, shape)
     y = channels_last(np.full_like(due, math.nan))
-    taps = weights["weight"][:, 0].transpose(1, 2, 0).copy()
+    taps = depthwise.tiled(weights["weight"][:, 0].transpose(1, 2, 0), y.shape[2])
     played(
         lambda recorder: depthwise.record(
             recorder, channels_last(x), taps, y, conv.window(shape), Epilogue(weights["bias"])

@@ -74,8 +74,15 @@ def planned_needs(
     plainly = needs(graph, dtype, device, given)
     prepared, scratch = 0, workers * _BLOCKS
     for node in graph.nodes:
-        if node.owner is node and node.kind in ("conv", "depthwise_conv"):
-            prepared += weight_values(node.op) * (_TRANSFORMED if _is_3x3(node.op) else 1)
+        if node.kind in ("conv", "depthwise_conv"):
+            values = weight_values(node.op)
+            if node.owner is node:
+                prepared += values * (_TRANSFORMED if _is_3x3(node.op) else 1)
+            channels: Any = node.shape[1]
+            gathered = _PIXELS * (values // channels + 2 * channels)
+            scratch = max(scratch, workers * 3 * FLOATS[dtype] * gathered)
+            if values <= channels * 1000:  # as filters of single channels are
+                prepared += values // channels * _ROW
         if device.cache_values is None or not has_kernel(node):
             scratch = max(scratch, scratch_bytes(node.op, dtype))
     return plainly._replace(
@@ -85,6 +92,8 @@ def planned_needs(
     )
 
 
+_PIXELS = 128
+_ROW = 1 << 14
 _GAPS = 1.1
 _BLOCKS = 24_000_000
 _TRANSFORMED = 4

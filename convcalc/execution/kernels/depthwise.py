@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from convcalc.arrays import Array
 from convcalc.execution.kernels.recording import (
     Epilogue,
@@ -9,6 +11,7 @@ from convcalc.execution.kernels.recording import (
     Recorder,
     Windows,
     blocks,
+    strips,
     windowed,
 )  # fmt: skip
 from convcalc.view import Window
@@ -28,17 +31,37 @@ def record(
     Args:
         recorder: takes the calls.
         x: (N, H, W, C).
-        weight: (kh, kw, C).
+        weight: (kh, kw, columns·C), as `tiled` gives it.
         y: (N, oh, ow, C).
         windows: along height and width.
         epilogue: what comes after, for all of y.
     """
+    for strip in strips(x, y, windows, epilogue, weight.shape[2] // y.shape[3]):
+        _record_strip(recorder, weight, *strip)
+
+
+def tiled(weight: Any, width: int) -> Any:
+    """A filter for every channel, (kh, kw, C), as one for every column of a strip, on the host.
+
+    A strip is as wide as the output, as long as its rows are no longer than pays.
+    """
+    import numpy
+
+    columns = max(1, min(width, _ROW // weight.shape[2]))
+    return numpy.tile(weight, (1, 1, columns))
+
+
+_ROW = 1 << 14
+"""The most values of a row; longer ones are no faster, and the weights as long."""
+
+
+def _record_strip(
+    recorder: Recorder, weight: Array, x: Array, y: Array, windows: Windows, epilogue: Epilogue
+) -> None:
     xp = recorder.xp
     images, height, width, channels = y.shape
     down, across = windows
-    row = xp.ascontiguousarray(
-        xp.broadcast_to(weight[:, :, None], (down.kernel, across.kernel, width, channels))
-    ).reshape(down.kernel, across.kernel, -1)
+    row = weight[:, :, : width * channels]
     rows = max(1, recorder.cache // (2 * width * channels * down.stride))
     for block in blocks(recorder.share, images, height, rows):
         target = y[block.images, block.rows]

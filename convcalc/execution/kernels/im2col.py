@@ -14,6 +14,7 @@ from convcalc.execution.kernels.recording import (
     blocks,
     inside,
     merged,
+    strips,
     windowed,
 )
 
@@ -48,13 +49,20 @@ def record(
         windows: along height and width.
         epilogue: what comes after, for all of y.
     """
+    for strip in strips(x, y, windows, epilogue, _pixels(recorder, weight)):
+        _record_strip(recorder, weight, *strip)
+
+
+def _record_strip(
+    recorder: Recorder, weight: Array, x: Array, y: Array, windows: Windows, epilogue: Epilogue
+) -> None:
     images, height, width, channels = y.shape
     share, columns = recorder.share, slice(None)
     if len(weight) == 1 and images * height * width < _PIXELS * share.parts:
         columns, share = share.channels(channels), WHOLE
         if columns.start == columns.stop:
             return
-    for block in blocks(share, images, height, _rows(recorder, weight, width)):
+    for block in blocks(share, images, height, max(1, _pixels(recorder, weight) // width)):
         target = y[(*block, slice(None), columns)]
         slab = Padding(windows).slab(recorder, x, block, width)
         taps = windowed(recorder.xp, slab, windows, target.shape[1:3])
@@ -80,7 +88,7 @@ def record_volume(
     images, depth, height, width, _ = y.shape
     inward, *flat = windows
     each = weight.shape[1] // inward.kernel
-    rows = _rows(recorder, weight, width)
+    rows = max(1, _pixels(recorder, weight) // width)
     for number in recorder.share.of(images * depth):
         image, plane = divmod(number, depth)
         read = inside(inward, plane, x.shape[1])
@@ -101,10 +109,10 @@ def record_volume(
             recorder.give_back()
 
 
-def _rows(recorder: Recorder, weight: Array, width: int) -> int:
-    """How many rows of outputs make a block."""
+def _pixels(recorder: Recorder, weight: Array) -> int:
+    """How many outputs make a block."""
     values: int = weight.shape[0] * weight.shape[1]
-    return max(1, max(_PIXELS, recorder.cache // values) // width)
+    return max(_PIXELS, recorder.cache // values)
 
 
 def _record_product(

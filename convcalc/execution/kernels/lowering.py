@@ -212,7 +212,11 @@ def _conv(task: Task) -> Record | None:
         return None
     common["windows"] = windows
     if groups == depth == channels > 1:
-        taps = task.uploaded("taps", lambda: made.weight(task)[:, 0].transpose(1, 2, 0).copy())
+        width = y.shape[2]
+        taps = task.uploaded(
+            f"taps of {width}",
+            lambda: depthwise.tiled(made.weight(task)[:, 0].transpose(1, 2, 0), width),
+        )
         return partial(depthwise.record, weight=taps, **common)
     transform = _transform(windows, groups, x, y)
     if transform is not None:

@@ -9,11 +9,13 @@ from typing import Any
 from convcalc.arrays import Array
 from convcalc.execution.kernels.recording import (
     WHOLE,
+    Epilogue,
     Padding,
     Recorder,
     Windows,
     blocks,
     inside,
+    strips,
 )
 
 
@@ -49,14 +51,19 @@ def _record(
     height, width, channels = y.shape[-3:]
     flat = (windows[-2], windows[-1])
     padding = Padding(flat, beyond)
-    rows = max(1, recorder.cache // (x.shape[-2] * channels * flat[0].stride))
     if y.ndim == 4:
-        for block in blocks(recorder.share, len(y), height, rows):
-            slab = padding.slab(recorder, x, block, width)
-            target = y[block.images, block.rows]
-            _record_block(recorder, operation, [slab], target, flat, factor)
-            recorder.give_back()
+        columns = max(1, recorder.cache // (channels * flat[0].stride * flat[1].stride))
+        for strip in strips(x, y, flat, Epilogue(), columns):
+            around = strip.x.shape[2] * channels * flat[0].stride
+            rows = max(1, recorder.cache // max(1, around))
+            own = Padding(strip.windows, beyond)
+            for block in blocks(recorder.share, len(y), height, rows):
+                slab = own.slab(recorder, strip.x, block, strip.y.shape[2])
+                target = strip.y[block.images, block.rows]
+                _record_block(recorder, operation, [slab], target, flat, factor)
+                recorder.give_back()
         return
+    rows = max(1, recorder.cache // (x.shape[-2] * channels * flat[0].stride))
     inward = windows[0]
     for number in recorder.share.of(len(y) * y.shape[1]):
         image, plane = divmod(number, y.shape[1])

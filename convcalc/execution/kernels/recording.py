@@ -210,6 +210,44 @@ def _reach(window: Any, size: int, outputs: slice) -> tuple[int, int, int, int]:
     return first, last, max(0, min(high, 0) - low), max(0, high - max(last, low, 0))
 
 
+class Strip(NamedTuple):
+    """Some columns of an output, and what they read, as a layer of their own."""
+
+    x: Array
+    y: Array
+    windows: Windows
+    epilogue: Epilogue
+
+
+def strips(
+    x: Array, y: Array, windows: Windows, epilogue: Epilogue, columns: int
+) -> Iterator[Strip]:
+    """An output (N, oh, ow, K) in strips of at most so many columns, for rows beyond the cache.
+
+    Args:
+        x: the input, channels last.
+        y: the output.
+        windows: along height and width.
+        epilogue: that of all of y.
+        columns: the most of a strip.
+    """
+    width = y.shape[2]
+    if width <= columns:
+        yield Strip(x, y, windows, epilogue)
+        return
+    count = -(-width // max(1, columns))
+    down, across = windows
+    for number in range(count):
+        part = slice(number * width // count, (number + 1) * width // count)
+        first, last, before, _ = _reach(across, x.shape[2], part)
+        yield Strip(
+            x[:, :, first:last],
+            y[:, :, part],
+            (down, across._replace(before=before)),
+            epilogue.of((slice(None), slice(None), part)),
+        )
+
+
 class Epilogue(NamedTuple):
     """What comes after the products: a bias, a residual, an activation."""
 
