@@ -225,6 +225,22 @@ HALF = [name for i, name in enumerate(sorted({*zoo_names()} - SKIPPED)) if i % 2
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "{input: [32, 5, 2], layers: [slice: {axis: 3, stop: 1}, relu]}",
+        "{input: [6, 9, 7], layers: [conv: {out_channels: 4, kernel: 4, stride: 2, padding: same, "
+        "dilation: 2}]}",
+        "{input: [2, 20, 20], layers: [crop: {size: 4}, slice: {axis: 2, step: 3}]}",
+        "{input: [3, 2, 5, 5], layers: [{conv_transpose: {out_channels: 3, kernel: [2, 1, 1], "
+        "stride: [1, 1, 2]}, name: a}, {divide: , from: [a, a]}]}",
+    ],
+)
+def test_what_no_probe_reaches_is_not_wrong(spec: str) -> None:
+    verified = convcalc.loads(spec).verify()
+    assert {c.quantity for c in verified.checks if not c.ok} <= {"finite"}
+
+
 @pytest.mark.parametrize("name", HALF)
 def test_the_zoo_is_verified(name: str) -> None:
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from convcalc.analysis.receptive_field import Fields, receptive_fields, seen_by
@@ -21,7 +21,7 @@ from convcalc.execution.executor import held_bytes, run, steps
 from convcalc.execution.initial import initial_weights, random_inputs
 from convcalc.execution.memory import needs, scratch_bytes, weight_values
 from convcalc.graph import Graph, Node, Operation
-from convcalc.view import Window
+from convcalc.view import View, Window
 
 PROBES = 2
 
@@ -94,7 +94,8 @@ class _Run:
                 f"{len(names):,}",
                 hint="It was made of another spec, or at other values.",
             )
-        self.uneven = _uneven(graph)
+        self.uneven = _behind(graph, lambda view: view is None or isinstance(view, Window))
+        self.gaps = _behind(graph, _has_no_gap)
         self.done = 0
         self.peak = 0
         self.shapes: dict[Node, list[int]] = {}
@@ -133,6 +134,8 @@ class _Run:
         return {path: self.device.to_device(array) for path, array in inputs.items()}
 
     def _run_plainly(self, weights: Mapping[str, Array]) -> None:
+        import numpy
+
         counting = Counting(self.xp)
         read = _Reading(weights)
         inputs = self._inputs()
@@ -148,7 +151,8 @@ class _Run:
             self.finite[node] = bool(self.device.to_host(self.xp.isfinite(output).all()))
             self.peak = max(self.peak, held)
 
-        run(self.graph, inputs, read, counting, observe)
+        with numpy.errstate(all="ignore"):  # what is not finite is told
+            run(self.graph, inputs, read, counting, observe)
         for node in self.graph.nodes:
             self.params[node] = 0
             if node.owner is node:
@@ -177,7 +181,7 @@ class _Run:
                 self._advance()
                 reached[node] = self.device.to_host(self.xp.isnan(output[0]))
 
-            with numpy.errstate(invalid="ignore"):
+            with numpy.errstate(all="ignore"):
                 run(self.graph, inputs, weights, self.xp, observe)
             self.reached.append((place, reached))
 
@@ -200,35 +204,56 @@ class _Run:
         predicted = row["receptive_field"]
         if None in predicted:
             return
-        seen = []
-        for axis, tracked in enumerate(fields):
-            if tracked is None:
-                seen.append(all(bool(reached[node].any()) for _, reached in self.reached))
-            elif node in self.uneven:
-                seen.append(self._inside(node, axis))
-            else:
-                size, stride = predicted[axis], _number(row["receptive_stride"][axis])
-                start = -_number(row["receptive_padding"][axis])
-                seen.append(self._reaches(node, axis, tracked.axis - 1, size, stride, start))
-        ok = all(seen)
-        yield Check(node.path, "receptive_field", predicted, predicted if ok else None, ok)
+        if node in self.uneven:
+            ok: bool | None = all(self._inside(node, axis) for axis in range(len(fields)))
+        else:
+            ok = self._reaches(node, row, fields)
+        if ok is not None:
+            yield Check(node.path, "receptive_field", predicted, predicted if ok else None, ok)
 
-    def _reaches(self, node: Node, axis: int, own: int, size: int, stride: Any, start: Any) -> bool:
-        """Whether outputs are reached within their fields, and at both ends by some probe."""
-        ends = [False, False]
+    def _reaches(self, node: Node, row: Mapping[str, Any], fields: Fields) -> bool | None:
+        """Whether outputs are reached within their fields, and at both ends by some probe.
+
+        None where no probe arrives: all lie beyond what a slice or a crop leaves, or in the gaps
+        of windows.
+        """
+        ends: list[list[bool]] = [[False, False] for _ in fields]
+        observed = False
         for place, reached in self.reached:
             mask = reached[node]
-            others = tuple(i for i in range(mask.ndim) if i != own)
-            hit = mask.any(axis=others).nonzero()[0]
-            first = max(math.ceil((place[axis] - start - size + 1) / stride), 0)
-            last = min(math.floor((place[axis] - start) / stride), mask.shape[own] - 1)
-            if not len(hit):
-                ends = [ends[0] or first > last, ends[1] or first > last]
+            ranges = [
+                None
+                if tracked is None
+                else self._outputs(row, axis, place, mask.shape[tracked.axis - 1])
+                for axis, tracked in enumerate(fields)
+            ]
+            expected = all(each is None or each[0] <= each[1] for each in ranges)
+            if not mask.any():
                 continue
-            if hit[0] < first or hit[-1] > last:
+            if not expected:
                 return False
-            ends = [ends[0] or hit[0] == first, ends[1] or hit[-1] == last]
-        return all(ends)
+            observed = True
+            for end, tracked, each in zip(ends, fields, ranges, strict=True):
+                if tracked is None or each is None:
+                    end[:] = True, True
+                    continue
+                others = tuple(i for i in range(mask.ndim) if i != tracked.axis - 1)
+                hit = mask.any(axis=others).nonzero()[0]
+                if hit[0] < each[0] or hit[-1] > each[1]:
+                    return False
+                end[:] = end[0] or hit[0] == each[0], end[1] or hit[-1] == each[1]
+        if not observed:
+            return None
+        return node in self.gaps or all(all(end) for end in ends)
+
+    def _outputs(
+        self, row: Mapping[str, Any], axis: int, place: tuple[int, ...], count: int
+    ) -> tuple[int, int]:
+        """The first and the last output whose field has a place of the input, along an axis."""
+        size, stride = row["receptive_field"][axis], _number(row["receptive_stride"][axis])
+        start = -_number(row["receptive_padding"][axis])
+        first = max(math.ceil((place[axis] - start - size + 1) / stride), 0)
+        return first, min(math.floor((place[axis] - start) / stride), count - 1)
 
     def _inside(self, node: Node, axis: int) -> bool:
         """Whether the first and the last output that is reached are said to see the input there.
@@ -241,27 +266,35 @@ class _Run:
         for place, reached in self.reached:
             places = numpy.argwhere(reached[node].any(axis=0))
             for unit in (places[0], places[-1]) if len(places) else ():
-                ranges = seen_by(self.graph, node, tuple(map(int, unit)))[source]
+                ranges = seen_by(self.graph, node, tuple(map(int, unit))).get(source)
+                if ranges is None:
+                    continue  # what is no number here was not the probe's: 0/0
                 first, last = ranges[axis]
                 if not first <= place[axis] <= last:
                     return False
         return True
 
 
-def _uneven(graph: Graph) -> set[Node]:
-    """The nodes behind a layer whose outputs are not evenly placed over its input."""
+def _behind(graph: Graph, plain: Callable[[View | None], bool]) -> set[Node]:
+    """The nodes whose layer, or one before them, has a view of its input that is not plain."""
     found: set[Node] = set()
     for node in graph.nodes:
         layer, shapes = node.op.layer, node.op.inputs
-        views = [
+        views = (
             layer.view(axis, index, *shapes)
             for index, shape in enumerate(shapes)
             for axis in range(2, len(shape))
-        ]
-        windows = all(view is None or isinstance(view[1], Window) for view in views)
-        if not windows or any(source in found for source in node.inputs):
+        )
+        all_plain = all(plain(None if view is None else view[1]) for view in views)
+        if not all_plain or any(source in found for source in node.inputs):
             found.add(node)
     return found
+
+
+def _has_no_gap(view: View | None) -> bool:
+    """Whether neighbouring outputs read all that lies between what they read."""
+    window: Any = view
+    return not isinstance(view, Window) or (window.dilation == 1 and window.stride <= window.kernel)
 
 
 class _Reading(dict[str, Any]):
