@@ -37,20 +37,23 @@ def placed(spans: Sequence[Span]) -> tuple[list[int], int]:
 def _placed_in(
     spans: Sequence[Span], order: Callable[[Span], tuple[int, ...]]
 ) -> tuple[list[int], int]:
-    offsets, sizes = [0] * len(spans), [-(-s.size // ALIGNMENT) * ALIGNMENT for s in spans]
-    alive: dict[int, list[int]] = {}
-    total = 0
-    for index in sorted(range(len(spans)), key=lambda i: order(spans[i])):
-        steps = range(spans[index].first, spans[index].last + 1)
-        beside = {other for step in steps for other in alive.get(step, ())}
+    import numpy
+
+    offsets, total = [0] * len(spans), 0
+    # of those that have their place: first and last step, offset and end
+    placed = numpy.zeros((4, len(spans)), "int64")
+    for count, index in enumerate(sorted(range(len(spans)), key=lambda i: order(spans[i]))):
+        span = spans[index]
+        size = -(-span.size // ALIGNMENT) * ALIGNMENT
+        first, last, starts, ends = placed[:, :count]
+        beside = (first <= span.last) & (last >= span.first)
         end, best, least = 0, -1, -1
-        for start, stop in sorted((offsets[i], offsets[i] + sizes[i]) for i in beside):
+        for start, stop in sorted(zip(starts[beside].tolist(), ends[beside].tolist(), strict=True)):
             gap = start - end
-            if gap >= sizes[index] and (best < 0 or gap < least):
+            if gap >= size and (best < 0 or gap < least):
                 best, least = end, gap
             end = max(end, stop)
         offsets[index] = end if best < 0 else best
-        total = max(total, offsets[index] + sizes[index])
-        for step in steps:
-            alive.setdefault(step, []).append(index)
+        total = max(total, offsets[index] + size)
+        placed[:, count] = span.first, span.last, offsets[index], offsets[index] + size
     return offsets, total

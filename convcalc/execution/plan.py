@@ -155,6 +155,7 @@ class _Layout:
         self.idle: set[Step] = set()
         self.inside: dict[Node, tuple[Node, Any]] = {}
         self._views: dict[Node, tuple[Node, Callable[[Array], Array]]] = {}
+        self._homes: dict[Node, Node] = {}
         self._stand_ins: dict[Node, Array] = {}
         self._last_read = {
             source: number for number, step in enumerate(self.steps) for source in step.reads
@@ -190,11 +191,15 @@ class _Layout:
 
     def _home(self, node: Node) -> Node:
         """The node whose block a tensor lies in."""
-        around, _ = self._around(node)
-        while around is not node:
-            node = around
-            around, _ = self._around(node)
-        return node
+        if node in self._homes:
+            return self._homes[node]
+        passed, home = [node], self._around(node)[0]
+        while home is not passed[-1]:
+            passed.append(home)
+            home = self._homes.get(home) or self._around(home)[0]
+        if home in self.blocks:  # what has no place yet may still become a part of another
+            self._homes.update(dict.fromkeys(passed, home))
+        return home
 
     def _join(self) -> None:
         """Find the inputs of concatenations that can be written into them at once."""
@@ -252,7 +257,8 @@ class _Layout:
             # of a fold of several inputs, the first operation writes when two of them are read
             for source in step.sources[:2]:
                 if source.shape == node.shape and self._dies_alone(source, step, number):
-                    self._see(node, source, lambda x: x)
+                    # in the very place of the source, which may be a view itself
+                    self._see(node, *self._views.get(source, (source, _as_it_is)))
                     return
         self._open(node, number, plain)
 
@@ -284,6 +290,10 @@ def _smallest_layout(graph: Graph) -> _Layout:
 
 
 _MORE = 1.05
+
+
+def _as_it_is(x: Array) -> Array:
+    return x
 
 
 def _is_plain(x: Array) -> bool:
