@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from convcalc.dim import Dim as Dim
     from convcalc.errors import ConvcalcError as ConvcalcError
     from convcalc.network import Network as Network
+    from convcalc.network import compare as compare
     from convcalc.network import from_dict as from_dict
     from convcalc.network import load as load
     from convcalc.network import loads as loads
@@ -29,12 +30,13 @@ _HOMES = {
     "ConvcalcError": "convcalc.errors",
     "Network": "convcalc.network",
     "Report": "convcalc.report.report",
+    "compare": "convcalc.network",
     "from_dict": "convcalc.network",
     "load": "convcalc.network",
     "loads": "convcalc.network",
 }
 
-__all__ = ["ConvcalcError", "Dim", "Network", "Report", "from_dict", "load", "loads"]
+__all__ = ["ConvcalcError", "Dim", "Network", "Report", "compare", "from_dict", "load", "loads"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 `architectures/lectures/claims.csv` has a line for every claim:
 
     claimed   what the slide prints: "3.6B", "55x55x96", "m*(1+F^2)*#ch"
-    spec      the nets that the query reads, of the zoo or of `nets.yaml` beside the file
+    spec      the nets that the query reads, of the zoo or of `_nets.yaml` beside the file
     query     an expression of the spec language over their results: what is recomputed
     against   what the claimed figures are held against, where that is not the query: a slide that
               prints 28x28x6 is held against [28, 28, 6], also where the figure asked for is another
@@ -234,8 +234,8 @@ class Nets:
 
     @cached_property
     def specs(self) -> dict[str, Any]:
-        """The specs of nets.yaml."""
-        found = _python(parse_yaml(read_text(os.path.join(_folder(), "nets.yaml")), "nets.yaml"))
+        """The specs of _nets.yaml."""
+        found = _python(parse_yaml(read_text(os.path.join(_folder(), "_nets.yaml")), "_nets.yaml"))
         assert isinstance(found, dict)
         return found
 

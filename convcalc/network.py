@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.execution.backends import Backend
     from convcalc.execution.compiled import Compiled, Timing
     from convcalc.execution.verify import Verification
+    from convcalc.report.comparison import Comparison
     from convcalc.report.explanation import Explanation
     from convcalc.report.fits import FitReport
     from convcalc.report.sweeps import Sweep
@@ -916,6 +917,73 @@ def from_dict(spec: Mapping[str, Any], **variables: Any) -> Network:
     """
     with collector_paused():
         return Network(read_mapping(spec), variables)
+
+
+def compare(
+    *networks: Network | str | os.PathLike[str],
+    rows: str = "totals",
+    columns: str | Sequence[str] = ("params", "macs"),
+    groups: Mapping[str, str | Sequence[str]] | None = None,
+    dtype: str = "float32",
+    progress: Callable[[int, int], None] | None = None,
+    **variables: Any,
+) -> Comparison:
+    """Networks side by side, and how many times the first the others are.
+
+    >>> found = compare("lectures/lenet", "lectures/alexnet", rows="stages")
+    >>> found.networks[1].parts["Conv3-5"]["params"]
+    3096576
+
+    Args:
+        networks: networks, paths or zoo names, two at least; `resnet*` stands for all names of the
+            zoo that match.
+        rows: `totals`, a row for every network; `stages`, for the `groups` or, without, for the
+            top of the module tree; or `layers`. Rows of one name stand side by side.
+        columns: what is compared, by commas or in a list: params, macs, activation_bytes ….
+        groups: what the rows of stages are, in place of the groups of the specs: names, each with
+            the paths of layers and modules, by commas or in a list.
+        dtype: what bytes are counted for.
+        progress: called with the networks done, and with the number of all.
+        **variables: values for variables of all the specs and for `N`, the batch.
+
+    Raises:
+        UsageError: there is one network or none, or no such kind of rows, quantity, dtype or
+            variable; or a path in `groups` is in no network.
+        ConvcalcError: a network cannot be built, or its spec groups layers that it does not have.
+    """
+    return compare_at(variables, networks, rows, columns, groups, dtype, progress)
+
+
+def compare_at(
+    variables: Mapping[str, Any],
+    networks: Sequence[Network | str | os.PathLike[str]],
+    rows: str,
+    columns: str | Sequence[str],
+    groups: Mapping[str, str | Sequence[str]] | None,
+    dtype: str,
+    progress: Callable[[int, int], None] | None,
+) -> Comparison:
+    """As `compare`, with the variables in a mapping: they may have any names."""
+    from convcalc.report.comparison import Comparison
+    from convcalc.spec.zoo import matching
+
+    _check_dtype(dtype)
+    chosen: list[Network | str | os.PathLike[str]] = []
+    for item in networks:
+        chosen.extend(matching(item) if isinstance(item, str) else [item])
+    found = Comparison(rows, columns, groups, len(chosen))
+    for i, item in enumerate(chosen):
+        if progress is not None:
+            progress(i, len(chosen))
+        own = item._overrides if isinstance(item, Network) else {}
+        spec = item.spec if isinstance(item, Network) else read_file(item)
+        try:
+            report = Network(spec, {**own, **variables}, build=False).summarize(dtype=dtype)
+        except UsageError as error:
+            raise error.located(spec.name) from None
+        found.add(report, spec.groups)
+    found.check_groups()
+    return found
 
 
 def _met(condition: Requirement, given: Mapping[str, int]) -> bool:

@@ -460,6 +460,7 @@ def test_a_name_from_a_spec_is_no_formula(tmp_path: Path, run: Run) -> None:
 MANY: dict[str, list[str]] = {
     "check": ["lenet5", "vgg16"],
     "claims": ["--deck", "B"],
+    "compare": ["lenet5", "vgg16", "--rows", "stages"],
     "fit": ["vgg16", "--keep", "peak_bytes < 1 GB"],
     "layers": [],
     "limits": ["unet"],

@@ -47,6 +47,7 @@ def test_the_proof_can_fail() -> None:
         "layers conv",
         "schema",
         "limits alexnet",
+        "compare lenet5 vgg16 --rows stages",
         "graph vgg16 --format mermaid",
         "fit resnet50 --vary H,W --keep peak_bytes<=1GiB",
     ],
@@ -105,7 +106,7 @@ def test_layer_files_and_arithmetic_import_no_array_library() -> None:
 
 def test_public_names() -> None:
     assert set(convcalc.__all__) == {
-        "ConvcalcError", "Dim", "Network", "Report", "from_dict", "load", "loads",
+        "ConvcalcError", "Dim", "Network", "Report", "compare", "from_dict", "load", "loads",
     }  # fmt: skip
     for name in convcalc.__all__:
         assert getattr(convcalc, name) is not None

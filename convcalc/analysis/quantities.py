@@ -112,7 +112,7 @@ class Totals(NamedTuple):
 def total(
     of: str, graph: Graph, dtype: str = "float32", nodes: Sequence[Node] | None = None
 ) -> Size:
-    """One total over a graph, or over some of its nodes.
+    """One total over a graph, or over some of its nodes; of a table's counts too.
 
     Raises:
         UsageError: the peak is asked for of some nodes.
@@ -130,7 +130,7 @@ def total(
     counted = _counted(graph.nodes if nodes is None else nodes)
     if of == "param_bytes":
         return BYTES[dtype] * _sum(QUANTITIES["params"], counted)
-    return _sum(QUANTITIES[of], counted)
+    return _sum(COLUMNS[of], counted)
 
 
 def column_total(of: str, graph: Graph) -> Size:

@@ -8,8 +8,9 @@ import os
 import click
 
 ORDER = (
-    "summarize", "formula", "explain", "plot", "graph", "limits", "fit", "sweep", "reconcile",
-    "verify", "run", "export", "check", "zoo", "layers", "claims", "schema", "completion",
+    "summarize", "compare", "formula", "explain", "plot", "graph", "limits", "fit", "sweep",
+    "reconcile", "verify", "run", "export", "check", "zoo", "layers", "claims", "schema",
+    "completion",
 )  # fmt: skip
 
 

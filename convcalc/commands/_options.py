@@ -15,8 +15,9 @@ from convcalc.network import Network
 from convcalc.report.formats import DOCUMENTS, SUFFIXES
 from convcalc.report.output import save, show, terminal_width, write
 from convcalc.report.page import Page, written
+from convcalc.report.table import AUTO, BYTE_UNITS, COUNTS
 from convcalc.spec.document import read_file, read_string
-from convcalc.spec.zoo import decode, zoo_names
+from convcalc.spec.zoo import decode, lecture_names, zoo_names
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -46,7 +47,11 @@ class OneOf(ParamType):
         return [*map(CompletionItem, names), *files]
 
 
-SPEC = OneOf("spec", zoo_names, files=True)
+def _known_specs() -> list[str]:
+    return [*zoo_names(), *lecture_names()]
+
+
+SPEC = OneOf("spec", _known_specs, files=True)
 
 
 def specs_argument(command: F) -> F:
@@ -105,6 +110,26 @@ def dtype_option(command: F) -> F:
     return click.option(
         "--dtype", type=click.Choice(tuple(BYTES)), default="float32", metavar="|".join(BYTES),
         help="What the bytes are counted for (default: float32).",
+    )(command)  # fmt: skip
+
+
+_COUNTS = ("exact", *COUNTS, AUTO)
+_BYTES = ("exact", *BYTE_UNITS, AUTO)
+
+
+def rounding_options(command: F) -> F:
+    """--numbers, --memory and --digits."""
+    command = click.option(
+        "--digits", type=click.IntRange(0, 9), metavar="N",
+        help="Digits after the point of rounded numbers (default: 1).",
+    )(command)  # fmt: skip
+    command = click.option(
+        "--memory", type=click.Choice(_BYTES), metavar="|".join(_BYTES),
+        help="Round bytes; 1 MB = 10⁶ bytes, 1 MiB = 2²⁰ bytes (default: exact).",
+    )(command)  # fmt: skip
+    return click.option(
+        "--numbers", type=click.Choice(_COUNTS), metavar="|".join(_COUNTS),
+        help="Round counts to thousands (K), millions (M), … (default: exact).",
     )(command)  # fmt: skip
 
 

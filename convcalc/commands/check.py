@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from convcalc.analysis.parts import grouped
 from convcalc.commands._options import (
     deliver_pages,
     open_network,
@@ -37,7 +38,7 @@ def command(
     """Hold the `expect:` of specs against the result.
 
     It holds at the spec's own variables and N = 1. Exit code 1 where a figure differs, with both
-    numbers; 3 where a spec is broken.
+    numbers; 3 where a spec is broken, or a group of it names a layer that is not there.
 
     \b
       convcalc check my_net.yaml vgg16
@@ -45,7 +46,9 @@ def command(
     form = table_format(form, output, fragment)
     rows: list[Row] = []
     for spec in specs:
-        found = expectations(open_network(spec, {}))
+        net = open_network(spec, {})
+        grouped(net.graph, net.spec.groups)
+        found = expectations(net)
         if not found:
             click.echo(f"Note: {spec} expects nothing: add expect: {{params: …}} to it", err=True)
         held = [Row((spec, *figures, figures[1] == figures[2])) for figures in found]

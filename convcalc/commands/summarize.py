@@ -13,6 +13,7 @@ from convcalc.commands._options import (
     dtype_option,
     open_network,
     parse_settings,
+    rounding_options,
     specs_argument,
     table_format,
     table_options,
@@ -22,10 +23,6 @@ from convcalc.errors import ConvcalcError, UsageError
 from convcalc.report.columns import COLUMNS, DEFAULT_COLUMNS, STYLES, Layout
 from convcalc.report.output import show, terminal_width
 from convcalc.report.report import Report
-from convcalc.report.table import AUTO, BYTE_UNITS, COUNTS
-
-_COUNTS = ("exact", *COUNTS, AUTO)
-_BYTES = ("exact", *BYTE_UNITS, AUTO)
 
 
 @click.command("summarize")
@@ -50,18 +47,7 @@ _BYTES = ("exact", *BYTE_UNITS, AUTO)
     help="The columns and the rounding of someone's tables; what else is given goes before.",
 )  # fmt: skip
 @click.option("--no-bias", is_flag=True, help="Do not count biases among the parameters.")
-@click.option(
-    "--numbers", type=click.Choice(_COUNTS), metavar="|".join(_COUNTS),
-    help="Round counts to thousands (K), millions (M), … (default: exact).",
-)  # fmt: skip
-@click.option(
-    "--memory", type=click.Choice(_BYTES), metavar="|".join(_BYTES),
-    help="Round bytes; 1 MB = 10⁶ bytes, 1 MiB = 2²⁰ bytes (default: exact).",
-)  # fmt: skip
-@click.option(
-    "--digits", type=click.IntRange(0, 9), metavar="N",
-    help="Digits after the point of rounded numbers (default: 1).",
-)  # fmt: skip
+@rounding_options
 @table_options
 def command(
     specs: tuple[str, ...],

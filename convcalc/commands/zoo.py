@@ -26,7 +26,8 @@ from convcalc.spec.zoo import read_text, zoo_file, zoo_names
 def command(name: str | None, form: str | None, fragment: bool, output: str | None) -> None:
     """List the architectures that come with convcalc, or show the spec of one.
 
-    The list has their parameters and MACs at their own input size.
+    The list has their parameters and MACs at their own input size. The networks of lecture slides
+    are not in it: lectures/alexnet and the like, which `convcalc compare 'lectures/*'` shows.
 
     \b
       convcalc zoo

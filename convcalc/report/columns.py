@@ -200,12 +200,17 @@ class Layout(NamedTuple):
             figure = COLUMNS[name]
             if (self.no_bias or style.no_bias) and figure.without_bias:
                 figure = COLUMNS[figure.without_bias]
-            rounding = self._rounding(figure.column, style.roundings.get(name))
+            rounding = self.rounding(figure.column, style.roundings.get(name))
             figures.append(figure._replace(column=figure.column._replace(rounding=rounding)))
-        self._check_rounded([figure.column for figure in figures])
+        self.check_rounded([figure.column for figure in figures])
         return figures
 
-    def _check_rounded(self, columns: Sequence[Column]) -> None:
+    def check_rounded(self, columns: Sequence[Column]) -> None:
+        """Raise if there is nothing to round.
+
+        Raises:
+            UsageError: no column has such numbers.
+        """
         for what, asked, units in (
             ("counts", self.numbers, COUNTS),
             ("bytes", self.memory, BYTE_UNITS),
@@ -218,7 +223,12 @@ class Layout(NamedTuple):
                 hint="Counts are rounded to K, M, G, T or auto, bytes to MB, MiB and the like.",
             )
 
-    def _rounding(self, column: Column, usual: Rounding | None) -> Rounding | None:
+    def rounding(self, column: Column, usual: Rounding | None = None) -> Rounding | None:
+        """How the numbers of a column are rounded; `usual` is how its style has it.
+
+        Raises:
+            UsageError: no such unit.
+        """
         if not column.units:
             return None
         asked = self.memory if column.units is BYTE_UNITS else self.numbers

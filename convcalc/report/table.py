@@ -119,11 +119,18 @@ class Table(NamedTuple):
     """How a terminal shows more of it."""
     notes: tuple[str, ...] = ()
     """What there is to say beside the table, a paragraph each."""
+    below: tuple[Row, ...] = ()
+    """Rows below the total that people read, as its ratios; they are no part of any sum."""
 
     @property
     def all_rows(self) -> list[Row]:
         """The rows, the total as the last."""
         return [*self.rows, self.total] if self.total is not None else self.rows
+
+    @property
+    def shown_rows(self) -> list[Row]:
+        """All rows that people read, the total and what is below it at the end."""
+        return [*self.all_rows, *self.below]
 
     @property
     def is_tree(self) -> bool:

@@ -27,7 +27,7 @@ from convcalc.spec.zoo import find_spec, read_text, specs_in, stem, zoo_file, zo
 
 KEYS = (
     "name", "title", "source", "extends", "input", "inputs", "outputs", "variables", "blocks",
-    "layers", "expect",
+    "layers", "groups", "expect",
 )  # fmt: skip
 EXPECTABLE = (
     "params", "buffers", "macs", "macs_nonpad", "flops", "multiplies", "adds", "compares",
@@ -39,6 +39,7 @@ _FOREIGN_KEYS = {
 }  # fmt: skip
 MAX_EXTENDS = 20
 _BLOCK_HINT = "A block has arguments: and layers:."
+_GROUPS_HINT = "For instance groups: {Conv1: conv1, Conv2-3: [conv2, conv3]}."
 _SPACES = re.compile(r"[ \t\r\n]+")
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -49,8 +50,9 @@ class Spec:
     """A spec, checked and compiled; `convcalc.spec.build` makes graphs of it.
 
     `inputs` maps names to shapes without the batch; `variables` maps names to their values, None
-    for a symbol; `input_names` are the variables that the inputs' shapes read. `where` is the
-    place of `layers:`, or of the whole spec without it.
+    for a symbol; `input_names` are the variables that the inputs' shapes read. `groups` maps names
+    to the paths of layers and modules that are shown as one. `where` is the place of `layers:`, or
+    of the whole spec without it.
     """
 
     def __init__(self, where: Where) -> None:
@@ -63,6 +65,7 @@ class Spec:
         self.variables: dict[str, Value | None] = {}
         self.blocks: dict[str, Block] = {}
         self.layers: list[Entry] = []
+        self.groups: dict[str, list[Scalar]] = {}
         self.expect: dict[str, Value] = {}
         self.read: frozenset[str] = frozenset()
         self.input_names: list[str] = []
@@ -93,7 +96,10 @@ def read_mapping(mapping: Mapping[str, Any]) -> Spec:
 
 def shown_path(path: str) -> str:
     """A path as messages show it: of the zoo by its name alone."""
-    return os.path.basename(path) if zoo_file(stem(path)) == path else shorten(path, 200)
+    for name in (stem(path), f"lectures/{stem(path)}"):
+        if zoo_file(name) == path:
+            return f"{name}.yaml"
+    return shorten(path, 200)
 
 
 def _assemble(tree: Tree, path: str | None, default_name: str) -> Spec:
@@ -200,12 +206,15 @@ class _Assembly:
             if "input" in keys or "inputs" in keys:
                 merged.pop("input", None)
                 merged.pop("inputs", None)
+            if "layers" in keys:  # groups are of the layers that they were written for
+                merged.pop("groups", None)
             merged.update(keys)
             self._variables(keys)
         self._blocks(chain)
         self._inputs(merged)
         self._outputs(merged)
         self._layers(merged)
+        self._groups(merged)
         self._check_scopes()
         self.spec.read = frozenset(self.reader.used)
         self._expect(own)
@@ -317,6 +326,27 @@ class _Assembly:
             key, tree = keys["layers"]
             self.spec.where = key.where
             self.spec.layers = self.reader.entries(tree)
+
+    def _groups(self, keys: dict[str, tuple[Scalar, Tree]]) -> None:
+        """Read the groups; whether their paths exist is known when the network is built."""
+        if "groups" not in keys:
+            return
+        for key, tree in mapping_of(keys["groups"][1], "groups:", _GROUPS_HINT).pairs:
+            name = shorten(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", key.text.strip()), 100)
+            if not name:
+                raise fail("a group has no name", key.where, _GROUPS_HINT)
+            paths: list[Scalar] = []
+            for item in tree.items if isinstance(tree, List) else [tree]:
+                if not isinstance(item, Scalar) or not item.text.strip():
+                    raise fail(
+                        f"group '{name}' holds paths of layers, not {describe(item)}",
+                        item.where,
+                        _GROUPS_HINT,
+                    )
+                paths.append(item)
+            if not paths:
+                raise fail(f"group '{name}' is empty", tree.where, _GROUPS_HINT)
+            self.spec.groups[name] = paths
 
     def _check_scopes(self) -> None:
         variables = frozenset(self.spec.variables)

@@ -44,6 +44,11 @@ def json_schema() -> dict[str, Any]:
             "variables": _described(named, "Names and values; no value makes a symbol."),
             "blocks": {"type": "object", "additionalProperties": _block(named)},
             "layers": _ENTRIES,
+            "groups": {
+                "description": "Rows for comparisons: a name for some layers and modules.",
+                "type": "object",
+                "additionalProperties": one_or_list(_TEXT),
+            },
             "expect": {
                 "type": "object",
                 "additionalProperties": False,

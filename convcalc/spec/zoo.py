@@ -8,7 +8,7 @@ import re
 from convcalc.errors import SpecError, UsageError, did_you_mean, shorten
 from convcalc.spec.tree import MAX_BYTES
 
-_ZOO_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")
+_ZOO_NAME = re.compile(r"(?:lectures/)?[A-Za-z0-9_]{1,100}")
 
 
 # os.path throughout: a command that imports pathlib pays a twentieth of its time for it
@@ -33,8 +33,13 @@ def zoo_names() -> list[str]:
     return specs_in(zoo_folder())
 
 
+def lecture_names() -> list[str]:
+    """The names of the networks of lecture slides, as lectures/alexnet; they are no zoo names."""
+    return [f"lectures/{name}" for name in specs_in(os.path.join(zoo_folder(), "lectures"))]
+
+
 def zoo_file(name: str) -> str | None:
-    """The file of an architecture of the zoo."""
+    """The file of an architecture of the zoo, or of a network of lecture slides."""
     if not _ZOO_NAME.fullmatch(name):
         return None
     file = os.path.join(zoo_folder(), f"{name}.yaml")
@@ -61,10 +66,32 @@ def find_spec(spec: str | os.PathLike[str]) -> str:
         return text
     found = zoo_file(text.removesuffix(".yaml"))
     if found is None:
-        hint = did_you_mean(stem(text).lower(), zoo_names())
+        hint = did_you_mean(text.lower(), lecture_names()) if "/" in text else ""
+        hint = hint or did_you_mean(stem(text).lower(), zoo_names())
         raise SpecError(
             f"no file and no architecture '{shorten(text)}'",
             hint=hint or "'convcalc zoo' lists the architectures.",
+        )
+    return found
+
+
+def matching(pattern: str) -> list[str]:
+    """The zoo names that a pattern as resnet* stands for; any other text stands for itself.
+
+    Raises:
+        SpecError: it is a pattern, and no architecture matches.
+    """
+    if not any(letter in pattern for letter in "*?[") or os.path.exists(pattern):
+        return [pattern]
+    import fnmatch
+
+    found = fnmatch.filter([*zoo_names(), *lecture_names()], pattern[:200])
+    if "/" not in pattern:
+        found = [name for name in found if "/" not in name]
+    if not found:
+        raise SpecError(
+            f"no architecture matches '{shorten(pattern)}'",
+            hint="'convcalc zoo' lists the architectures.",
         )
     return found
 

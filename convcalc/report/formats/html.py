@@ -28,7 +28,7 @@ _STYLE = """\
 .convcalc th, .convcalc tfoot td, .convcalc .head > span, .convcalc .total > span,
 .convcalc summary > .name { font-weight: 600; }
 .convcalc thead th, .convcalc .head { border-bottom: 1px solid; }
-.convcalc tfoot td, .convcalc .total { border-top: 1px solid; }
+.convcalc tfoot tr:first-child td, .convcalc .total { border-top: 1px solid; }
 .convcalc .tree { width: max-content; }
 .convcalc .row { display: grid; grid-template-columns: var(--widths); }
 .convcalc .row > .name { padding-left: calc(.6em + var(--level, 0) * 1.5em); }
@@ -109,7 +109,9 @@ def _flat(table: Table) -> Iterator[str]:
     yield from (f"<tr>{_cells('td', row, columns)}</tr>" for row in table.rows)
     yield "</tbody>"
     if table.total is not None:
-        yield f"<tfoot><tr>{_cells('td', table.total, columns)}</tr></tfoot>"
+        ends = [table.total, *table.below]
+        lines = "".join(f"<tr>{_cells('td', row, columns)}</tr>" for row in ends)
+        yield f"<tfoot>{lines}</tfoot>"
     yield "</table>"
 
 
@@ -136,8 +138,9 @@ def _tree(table: Table) -> Iterator[str]:
             yield f'<div class="row leaf" role="row">{cells}</div>'
     yield from ["</details>"] * len(levels)
     if table.total is not None:
-        cells = _cells("span", table.total, columns)
-        yield f'<div class="row leaf total" role="row">{cells}</div>'
+        for row in (table.total, *table.below):
+            cells = _cells("span", row, columns)
+            yield f'<div class="row leaf total" role="row">{cells}</div>'
     yield "</div>"
 
 
@@ -169,7 +172,7 @@ def _right(column: Column) -> str:
 def _widths(table: Table) -> list[int]:
     """The widths of columns: their letters, of a type in which digits are among the widest."""
     widths = [len(column.title) for column in table.columns]
-    for row in table.all_rows:
+    for row in table.shown_rows:
         for i, text in enumerate(texts(row, table.columns)):
             extra = 3 * row.level + 4 + (len(f" ×{row.times:,}") if row.times > 1 else 0)
             widths[i] = max(widths[i], min(len(text), _LONG) + (0 if i else extra))

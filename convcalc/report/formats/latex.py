@@ -175,6 +175,7 @@ def _tabular(table: Table, sheet: _Sheet | None) -> Iterator[str]:
     if table.total is not None:
         yield r"\midrule"
         yield _row(table.total, columns)
+    yield from (_row(row, columns) for row in table.below)
     if not is_long:
         yield r"\bottomrule"
     yield rf"\end{{{name}}}"
@@ -216,7 +217,7 @@ def _kinds(table: Table, sheet: _Sheet | None) -> Iterator[str]:
 def _widths(table: Table) -> list[float]:
     """How wide the columns are, in ems."""
     widths = [_LETTER * len(column.title) for column in table.columns]
-    for row in table.all_rows:
+    for row in table.shown_rows:
         for i, text in enumerate(texts(row, table.columns)):
             value = row.cells[i]
             width = slides.ems(value.latex()) if isinstance(value, Dim) else _LETTER * len(text)

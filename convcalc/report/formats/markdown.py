@@ -43,7 +43,7 @@ def _lines(table: Table) -> Iterator[str]:
     """The lines of a pipe table, its columns as wide as they need to be."""
     columns = table.columns
     head = [escape(column.title) for column in columns]
-    body = [_cells(row, columns) for row in table.all_rows]
+    body = [_cells(row, columns) for row in table.shown_rows]
     widths = [max(3, *map(len, column)) for column in zip(head, *body, strict=True)]
     rule = [
         "-" * (width - 1) + ":" if column.right else "-" * width

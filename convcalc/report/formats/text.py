@@ -72,7 +72,7 @@ def plain_rows(table: Table, width: int | None) -> Rendered:
     """The rows of a table alone; the last column of words is wrapped where it is too wide."""
     return listing(
         [column.title for column in table.columns],
-        [texts(row, table.columns) for row in table.all_rows],
+        [texts(row, table.columns) for row in table.shown_rows],
         width,
         [i for i, column in enumerate(table.columns) if column.right],
     )
@@ -122,7 +122,8 @@ class _Layout:
         self.below: dict[int, str] = {}
         self.labels = _labels(table.rows)
         lengths = [sum(len(text) for text, _ in label) for label in self.labels]
-        self.label_width = max(len("Total"), *lengths, 0)
+        ends = ["Total", *(str(row.cells[0]) for row in table.below)]
+        self.label_width = max(*map(len, ends), *lengths, 0)
         rows = [*table.rows, table.total] if table.total else table.rows
         columns = table.columns[1:]
         self.texts = [
@@ -157,6 +158,8 @@ class _Layout:
             yield line
             ends = ["↓" if i in self.below else end for i, end in enumerate(self.ends)]
             yield self._row([("Total".ljust(self.label_width), "total")], ends, "total")
+            for row, low in zip(self.table.below, self.lows, strict=True):
+                yield self._row([(str(row.cells[0]).ljust(self.label_width), "total")], low)
             yield from _paragraphs(tuple(self.below.values()), self.width, "total")
 
     def _list(self) -> Iterator[list[Piece]]:
@@ -189,11 +192,17 @@ class _Layout:
             self.columns.append(self.table.columns[i + 1])
             by_column.append(found[: len(rows)])
             self.ends.append(found[-1] if total is not None and found else "")
+        self.lows = [
+            [cell(row.cells[i + 1], self.table.columns[i + 1], TEXT) for i in chosen]
+            for row in self.table.below
+        ]
         self.titles = [column.title for column in self.columns]
         self.looks = [(c.right and not c.is_share, c.style) for c in self.columns]
         self.widths = [
-            max(map(len, (title, end, *column)))
-            for title, end, column in zip(self.titles, self.ends, by_column, strict=True)
+            max(map(len, (title, end, *column, *(low[k] for low in self.lows))))
+            for k, (title, end, column) in enumerate(
+                zip(self.titles, self.ends, by_column, strict=True)
+            )
         ]
         self.cells = list(zip(*by_column, strict=True)) if by_column else [()] * len(rows)
 

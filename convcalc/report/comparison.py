@@ -1,0 +1,392 @@
+"""Networks side by side: their totals, or the parts that have the same name, and the ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from convcalc.analysis.memory import BYTES, activation_values
+from convcalc.analysis.parts import below, grouped, layers, stages
+from convcalc.analysis.quantities import ALIASES, column_total, total
+from convcalc.analysis.quantities import COLUMNS as COUNTED
+from convcalc.errors import UndecidableError, UsageError, shorten
+from convcalc.graph import Graph, collector_paused
+from convcalc.report.columns import COLUMNS, Layout, known
+from convcalc.report.formats.text import heading, page, texts
+from convcalc.report.page import Page
+from convcalc.report.report import Report
+from convcalc.report.table import (
+    JSON_VERSION,
+    TOTAL,
+    Column,
+    Row,
+    Table,
+    Told,
+    plain,
+)
+from convcalc.report.terminal import GAP, Rendered
+from convcalc.spec.tree import Key, Scalar
+
+TOTALS, STAGES, LAYERS = "totals", "stages", "layers"
+ROWS = (TOTALS, STAGES, LAYERS)
+INPUT = "input"
+_PEAK = "peak_activation_bytes"
+_MOST = 10**300
+"""Larger ratios are no floats."""
+_TITLES = 4
+"""How many networks a title names."""
+
+FIGURES: dict[str, Column] = {
+    **{
+        name: figure.column
+        for name, figure in COLUMNS.items()
+        if figure.column.units and name != _PEAK
+    },
+    _PEAK: COLUMNS["activation_bytes"].column._replace(key=_PEAK, header="Peak memory"),
+}
+"""What can be compared: everything that is counted, and bytes."""
+
+
+class Compared(NamedTuple):
+    """One network of a comparison; its figures are ints, or Dims where it is symbolic.
+
+    `totals` and every one of `parts` map quantities to figures. The parts add up to the totals.
+    """
+
+    label: str
+    name: str
+    title: str
+    source: str
+    variables: dict[str, Any]
+    totals: dict[str, Any]
+    parts: dict[str, dict[str, Any]]
+
+
+class Comparison(Page):
+    """What `compare` gives: `networks` holds the figures of each.
+
+    The table has a row for every network, or one for every part, with a column for every network
+    and quantity. Its options are `numbers`, `memory` and `digits`, as of a report's table.
+    """
+
+    def __init__(
+        self,
+        rows: str,
+        columns: str | Sequence[str],
+        groups: Mapping[str, str | Sequence[str]] | None,
+        count: int,
+    ) -> None:
+        self.rows: str = known(rows, dict.fromkeys(ROWS, rows), "kind of rows")
+        names = columns.split(",") if isinstance(columns, str) else columns
+        given = [ALIASES.get(name.strip(), name.strip()) for name in names]
+        for name in given:
+            known(name, FIGURES, "quantity")
+        self.columns: list[str] = list(dict.fromkeys(given))
+        if _PEAK in self.columns and rows != TOTALS:
+            raise UsageError(
+                f"{_PEAK} is of the whole network, not of {rows}",
+                hint="activation_bytes is what the outputs of a part take.",
+            )
+        if groups is not None and rows != STAGES:
+            raise UsageError("groups are the rows of stages", hint="Ask for the rows 'stages'.")
+        if count < 2:
+            raise UsageError(
+                f"{'one network has' if count else 'there is'} nothing to be compared with",
+                hint="Name two or more; 'convcalc summarize' shows one.",
+            )
+        self.groups = None if groups is None else _parsed(groups)
+        self.dtype = "float32"
+        self.networks: list[Compared] = []
+        self._first: Graph | None = None
+        self._seen: set[str] = set()
+
+    # -- what is compared ------------------------------------------------------------------------
+
+    def add(self, report: Report, groups: Mapping[str, Sequence[Scalar]]) -> None:
+        """Put a network beside the others; `groups` are those of its spec.
+
+        Raises:
+            SpecError: a group names a layer that the network does not have.
+        """
+        with collector_paused():
+            graph, self.dtype = report.graph, report.dtype
+            self._first = self._first or graph
+            self.networks.append(
+                Compared(
+                    self._label(report), report.name, report.title, report.source,
+                    report.variables,
+                    {of: _of_network(of, graph, self.dtype) for of in self.columns},
+                    {} if self.rows == TOTALS else self._parts(graph, groups),
+                )
+            )  # fmt: skip
+
+    def check_groups(self) -> None:
+        """Raise if a path that was given for a group is in none of the networks.
+
+        Raises:
+            UsageError: it is.
+        """
+        for name, paths in (self.groups or {}).items():
+            for path in paths:
+                if path.text not in self._seen and self._first is not None:
+                    try:
+                        self._first.find(path.text)
+                    except UsageError as error:
+                        raise UsageError(
+                            f"group '{name}': no network has a layer or module "
+                            f"'{shorten(path.text)}'", hint=error.hint,
+                        ) from None  # fmt: skip
+
+    def _label(self, report: Report) -> str:
+        """The name; of a second one of that name with the values that set it apart."""
+        taken = {network.label: network for network in self.networks}
+        label = report.name
+        if label in taken:
+            other = taken[label].variables
+            apart = [
+                f"{name}={plain(value)}"
+                for name, value in report.variables.items()
+                if other.get(name) != value
+            ]
+            label = shorten(", ".join([label, *apart]), 60)
+        number, tried = 2, label
+        while tried in taken:
+            tried, number = f"{label} ({number})", number + 1
+        return tried
+
+    def _parts(
+        self, graph: Graph, groups: Mapping[str, Sequence[Scalar]]
+    ) -> dict[str, dict[str, Any]]:
+        if self.rows == LAYERS:
+            nodes = layers(graph)
+        elif self.groups is None:
+            nodes = grouped(graph, groups) if groups else stages(graph)
+        else:
+            paths = (path.text for paths in self.groups.values() for path in paths)
+            here = {path for path, found in below(graph, paths).items() if found}
+            self._seen |= here
+            present = {
+                name: [path for path in paths if path.text in here]
+                for name, paths in self.groups.items()
+            }
+            nodes = grouped(graph, {name: paths for name, paths in present.items() if paths})
+        found = {
+            name: {of: total(of, graph, self.dtype, part) for of in self.columns}
+            for name, part in nodes.items()
+        }
+        values = activation_values(graph.inputs)
+        of_inputs = {"values": values, "activation_bytes": BYTES[self.dtype] * values}
+        if any(of in of_inputs for of in self.columns):
+            sums = {of: of_inputs.get(of, 0) for of in self.columns}
+            for of, figure in found.pop(INPUT, {}).items():
+                sums[of] = sums[of] + figure
+            found = {INPUT: sums, **found}
+        return found
+
+    # -- how it is shown -------------------------------------------------------------------------
+
+    def table(self, **options: Any) -> Table:
+        """The table: `numbers`, `memory` and `digits` round it."""
+        layout = Layout(**options)
+        columns = {of: FIGURES[of] for of in self.columns}
+        columns = {
+            of: column._replace(rounding=layout.rounding(column)) for of, column in columns.items()
+        }
+        layout.check_rounded(list(columns.values()))
+        if self.rows == TOTALS:
+            return self._of_totals(columns)
+        return self._of_parts(columns)
+
+    def records(self, **options: Any) -> Table:
+        """The table with exact numbers; the ratios of totals as numbers."""
+        return self.table()._replace(below=())
+
+    @property
+    def title(self) -> str:
+        """The networks, or how many they are."""
+        count = len(self.networks)
+        return (
+            f"{count:,} networks"
+            if count > _TITLES
+            else ", ".join(network.label for network in self.networks)
+        )
+
+    def _of_totals(self, columns: Mapping[str, Column]) -> Table:
+        heads = [Column("name", "Network")]
+        for of, column in columns.items():
+            heads += [column, Column(f"{of}_ratio", "×", right=True)]
+        rows = []
+        for network in self.networks:
+            cells: list[Any] = [network.label]
+            for of in self.columns:
+                cells += [network.totals[of], self._ratio(network, of)]
+            rows.append(Row(tuple(cells)))
+        return Table(
+            tuple(heads), rows, title=self.title,
+            remarks=(f"×: how many times {self.networks[0].label}.",),
+        )  # fmt: skip
+
+    def _of_parts(self, columns: Mapping[str, Column]) -> Table:
+        heads, pairs = [Column("name", "Layer" if self.rows == LAYERS else "Stage")], []
+        for of, column in columns.items():
+            for network in self.networks:
+                header = f"{column.header}, {network.label}"
+                heads.append(column._replace(key=f"{network.label}.{of}", header=header))
+                pairs.append((network, of))
+        rows, empty = [], 0
+        for name in self._names():
+            cells = [network.parts.get(name, {}).get(of) for network, of in pairs]
+            if any(cell is not None and cell != 0 for cell in cells):
+                rows.append(Row((name, *cells)))
+            else:
+                empty += 1
+        remarks = [f"Increase: how many times {self.networks[0].label}."]
+        if empty:
+            what = f"{empty:,} row{'' if empty == 1 else 's'}"
+            remarks.append(f"Without {what} of which every figure is 0.")
+        return Table(
+            tuple(heads),
+            rows,
+            Row((TOTAL, *(network.totals[of] for network, of in pairs)), TOTAL),
+            title=self.title,
+            remarks=tuple(remarks),
+            below=(Row(("Increase", *(self._ratio(network, of) for network, of in pairs))),),
+        )
+
+    def _names(self) -> Iterator[str]:
+        """The names of all parts: in each network's order, new ones after what precedes them."""
+        after: dict[str | None, str | None] = {None: None}
+        for network in self.networks:
+            last: str | None = None
+            for name in network.parts:
+                if name not in after:
+                    after[name], after[last] = after[last], name
+                last = name
+        following = after[None]
+        while following is not None:
+            yield following
+            following = after[following]
+
+    def _ratio(self, network: Compared, of: str) -> Told | None:
+        """How many times the first network's figure this one's is; None where it cannot be said."""
+        figure, base = network.totals[of], self.networks[0].totals[of]
+        if type(figure) is not int or type(base) is not int or not base:
+            return None
+        ratio = Fraction(figure, base)
+        told = f"{round(ratio):,}" if ratio >= 100 else f"{float(ratio):.3g}"
+        return Told(figure / base if ratio < _MOST else round(ratio), f"{told}×")
+
+    def rendered(self, width: int | None, **options: Any) -> Rendered:
+        """The table for a terminal; columns that find no room stand below the others."""
+        table = self.table(**options)
+        blocks = _blocks(table, width)
+        if len(blocks) < 2:
+            return page(table, width)
+        lines = heading(table, width)
+        for i, block in enumerate(blocks):
+            piece = _only(table, block)._replace(title="")
+            if i < len(blocks) - 1:
+                piece = piece._replace(remarks=())
+            lines += [*([[]] if i else []), *page(piece, width).rows]
+        return Rendered(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as `compare --format json` prints it; figures are exact."""
+        found = []
+        for network in self.networks:
+            ratios = {of: self._ratio(network, of) for of in self.columns}
+            found.append(
+                {
+                    "label": network.label,
+                    "name": network.name,
+                    "title": network.title,
+                    "source": network.source,
+                    "variables": {n: plain(value) for n, value in network.variables.items()},
+                    "totals": {of: plain(figure) for of, figure in network.totals.items()},
+                    "ratios": {of: ratio and ratio.value for of, ratio in ratios.items()},
+                    "parts": [
+                        {"name": name, **{of: plain(figure) for of, figure in part.items()}}
+                        for name, part in network.parts.items()
+                    ],
+                }
+            )
+        return {
+            "convcalc": JSON_VERSION, "rows": self.rows, "dtype": self.dtype, "networks": found,
+        }  # fmt: skip
+
+
+def _of_network(of: str, graph: Graph, dtype: str) -> Any:
+    if of in COUNTED:
+        return column_total(of, graph)
+    try:
+        return total(of, graph, dtype)
+    except UndecidableError:
+        return None
+
+
+def _parsed(groups: Mapping[str, str | Sequence[str]]) -> dict[str, list[Scalar]]:
+    """Groups given in a call, with their places in it."""
+    found = {}
+    for name, paths in groups.items():
+        listed = paths.split(",") if isinstance(paths, str) else list(paths)
+        place = Key(Key(None, "groups"), name)
+        found[name] = [Scalar(path.strip(), place) for path in listed if path.strip()]
+        if not found[name] or not name.strip():
+            raise UsageError(
+                f"group '{shorten(name)}': a name and paths of layers are due",
+                hint="For instance Conv3-5=conv3,conv4,conv5.",
+            )
+    return found
+
+
+def _blocks(table: Table, width: int | None) -> list[list[int]]:
+    """Columns that fit beside the first one: those of one quantity together where they do."""
+    every = list(range(1, len(table.columns)))
+    if width is None or table.is_symbolic:
+        return [every]
+    lines = [[column.title for column in table.columns]]
+    lines += [texts(row, table.columns) for row in table.shown_rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    room = width - widths[0]
+
+    def fits(block: Sequence[int]) -> bool:
+        return sum(len(GAP) + widths[i] for i in block) <= room
+
+    if fits(every):
+        return [every]
+    quantities: list[list[int]] = []
+    for i in every:
+        # a ratio goes with its figure, and parts of one quantity follow each other
+        key = table.columns[i].key
+        of = key.removesuffix("_ratio").rpartition(".")[2]
+        before = quantities[-1][0] if quantities else 0
+        if before and table.columns[before].key.rpartition(".")[2] == of:
+            quantities[-1].append(i)
+        else:
+            quantities.append([i])
+    found: list[list[int]] = []
+    for columns in quantities:
+        pieces = [columns] if fits(columns) else [[i] for i in columns]
+        for k, piece in enumerate(pieces):
+            joins = found and (k or len(pieces) == 1) and fits([*found[-1], *piece])
+            if joins:
+                found[-1] += piece
+            else:
+                found.append(list(piece))
+    return found
+
+
+def _only(table: Table, columns: Sequence[int]) -> Table:
+    """The table with its first column and some others."""
+    kept = (0, *columns)
+
+    def cut(row: Row) -> Row:
+        return row._replace(cells=tuple(row.cells[i] for i in kept))
+
+    return table._replace(
+        columns=tuple(table.columns[i] for i in kept),
+        rows=[cut(row) for row in table.rows],
+        total=table.total and cut(table.total),
+        below=tuple(map(cut, table.below)),
+    )
