@@ -8,6 +8,7 @@
     against   what the claimed figures are held against, where that is not the query: a slide that
               prints 28x28x6 is held against [28, 28, 6], also where the figure asked for is another
     reading   the claim as an expression, where it is a formula or a sentence: m*(1 + F**2)*ch
+    cell      where it stands in a table on the slides, if in one: table|row|column
 
 No figure stands there: all of them come out of a spec. The names in an expression are
 
@@ -55,7 +56,8 @@ _ORDER = (EXACT, ROUNDED, WRONG)
 class Claim(NamedTuple):
     """A claim with what is true: `recomputed` is a number, or a tuple of numbers.
 
-    It is None where convcalc failed: the explanation is then its error.
+    It is None where convcalc failed: the explanation is then its error. `cell` is the table on the
+    slides that it stands in, with its row and its column there.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Claim(NamedTuple):
     recomputed: Any
     verdict: str
     explanation: str
+    cell: tuple[str, ...] = ()
 
 
 def claims(decks: Iterable[str] = DECKS) -> Iterator[Claim]:
@@ -83,7 +86,7 @@ def claims(decks: Iterable[str] = DECKS) -> Iterator[Claim]:
             recomputed, found, explanation = None, FAILED, f"Not recomputed: {error}"
         yield Claim(
             line["id"], line["deck"], line["claim"], line["claimed"], recomputed, found,
-            explanation,
+            explanation, tuple(filter(None, line["cell"].split("|"))),
         )  # fmt: skip
 
 

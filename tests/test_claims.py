@@ -419,3 +419,51 @@ print(*sorted(sys.modules), file=sys.stderr)
     start = time.perf_counter()
     list(claims())
     assert time.perf_counter() - start < 2
+
+
+# -- the tables of the slides ---------------------------------------------------------------------
+
+
+def test_the_tables_hold_every_claim_of_a_cell_once() -> None:
+    cells = [(claim.deck, claim.cell) for claim in CLAIMS.values() if claim.cell]
+    assert len(cells) == len(set(cells)) == 134
+    assert Counter(deck for deck, _ in cells) == {"A": 30, "B": 8, "D": 66, "E": 30}
+    for claim in CLAIMS.values():
+        in_table = "table:" in claim.claim or claim.claim.startswith("VGG16 ")
+        if in_table and claim.deck != "B":
+            assert claim.cell, claim.claim
+            words = claim.cell[1].lower().replace("total in bytes", "total").split()
+            assert all(word in claim.claim.lower() for word in words), claim.claim
+
+
+def test_one_command_gives_the_tables_with_the_slips_marked() -> None:
+    result = CliRunner().invoke(cli, ["claims", "--tables"])
+    assert result.exit_code == 0
+    slips = [claim for claim in CLAIMS.values() if claim.cell and claim.verdict == "wrong"]
+    assert result.output.count("✗ a → b") == 6
+    assert len(re.findall(r"✗ (?!a → b)", result.output)) == len(slips) == 22
+    assert "✗ 24M → 15,237,608" in result.output
+    assert "✗ 93 MB → 60,950,432" in result.output
+    lines = result.output.splitlines()
+    increase = next(line for line in lines if line.startswith("Increase"))
+    assert increase.split() == "Increase ✗ 11x → 770.9 ✗ 250x → 2,419.8".split()
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_tables_as_data_have_the_right_figures() -> None:
+    result = CliRunner().invoke(cli, ["claims", "--tables", "--deck", "A", "--format", "csv"])
+    rows = {row[1]: row[2:] for row in csv.reader(result.output.splitlines()) if len(row) == 6}
+    assert rows["Dense1"] == ["26214400", "48000", "26214400", "48000"]
+    found = json.loads(
+        CliRunner().invoke(cli, ["claims", "--tables", "--deck", "D", "--format", "json"]).output
+    )
+    assert found["table"] == "VGG-16"
+    assert {c["id"] for c in found["cells"]} == {
+        claim.id for claim in CLAIMS.values() if claim.deck == "D" and claim.cell
+    }
+
+
+def test_a_deck_without_tables() -> None:
+    result = CliRunner().invoke(cli, ["claims", "--tables", "--deck", "C"])
+    assert isinstance(result.exception, ConvcalcError)
+    assert "no table on the slides" in str(result.exception)

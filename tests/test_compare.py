@@ -330,6 +330,7 @@ def test_values_and_rounding_on_the_line(run: Run) -> None:
     rounded = f"{round(Fraction(macs, 10**4)) / 100:,.2f}"
     assert rounded in out
     assert "MACs (M)" in out
+    assert "Rounded: M = 10⁶." in out
 
 
 def test_patterns_are_of_the_zoo() -> None:

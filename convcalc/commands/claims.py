@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import click
 
 from convcalc.claims import DECKS, FAILED, WRONG, Claim, claims
 from convcalc.commands._options import deliver_pages, table_format, table_options
-from convcalc.errors import shorten
-from convcalc.report.formats.text import plain_rows
+from convcalc.errors import UsageError, shorten
+from convcalc.report.formats.text import TEXT, plain_rows
+from convcalc.report.formats.text import page as text_page
 from convcalc.report.page import Made
-from convcalc.report.table import Column, Row, Table, Told, plain
+from convcalc.report.table import Column, Row, Sizes, Table, Told, cell, plain
 from convcalc.report.terminal import Rendered
 
 
@@ -21,11 +25,16 @@ from convcalc.report.terminal import Rendered
     "--deck", "decks", type=click.Choice(DECKS, case_sensitive=False), multiple=True,
     metavar="|".join(DECKS), help="The claims of this deck; may be given several times.",
 )  # fmt: skip
+@click.option(
+    "--tables", "as_tables", is_flag=True,
+    help="The tables of the slides, with the right figures; slips are marked.",
+)  # fmt: skip
 @table_options
 @click.pass_context
 def command(
     ctx: click.Context,
     decks: tuple[str, ...],
+    as_tables: bool,
     form: str | None,
     fragment: bool,
     output: str | None,
@@ -42,11 +51,15 @@ def command(
 
     \b
       convcalc claims --deck B
+      convcalc claims --deck A --tables
       convcalc claims --format json
     """
     form = table_format(form, output, fragment)
     found = list(claims(decks or DECKS))
-    deliver_pages([page(found)], form, output, fragment)
+    pages = list(tables(found)) if as_tables else [page(found)]
+    if not pages:
+        raise UsageError("there is no table on the slides of these decks")
+    deliver_pages(pages, form, output, fragment)
     if any(claim.verdict == FAILED for claim in found):
         ctx.exit(3)
 
@@ -58,7 +71,8 @@ def page(found: list[Claim]) -> Made:
     note = f"{len(found)} claims: {told}."
     people = Table(_COLUMNS, [row(claim) for claim in found], title="Claims", notes=(note,))
     programs = Table(
-        tuple(Column(key, "") for key in Claim._fields), [Row(tuple(claim)) for claim in found]
+        tuple(Column(key, "") for key in Claim._fields[:-1]),
+        [Row(tuple(claim)[:-1]) for claim in found],
     )
 
     def rendered(width: int | None) -> Rendered:
@@ -86,6 +100,44 @@ def row(claim: Claim) -> Row:
     recomputed = "–" if claim.recomputed is None else plain(claim.recomputed)
     verdict = Told(claim.verdict, f"{mark} {claim.verdict}")
     return Row((claim.id, verdict, claimed, recomputed, claim.claim + reason))
+
+
+def tables(found: Iterable[Claim]) -> Iterator[Made]:
+    """The tables that the claims stand in, deck by deck, in the order of their cells."""
+    cells: dict[tuple[str, str], dict[tuple[str, str], Claim]] = {}
+    for claim in found:
+        if claim.cell:
+            title, line, column = claim.cell
+            cells.setdefault((claim.deck, title), {})[line, column] = claim
+    for (deck, title), claims_at in cells.items():
+        names = dict.fromkeys(column for _, column in claims_at)
+        columns = (Column("row", ""), *(Column(name, name, right=True) for name in names))
+        rows = [
+            Row((line, *(_figure(claims_at.get((line, name))) for name in names)))
+            for line in dict.fromkeys(line for line, _ in claims_at)
+        ]
+        table = Table(columns, rows, title=f"{title}, deck {deck}", remarks=(_MARKED,))
+        told = [{"row": line, "column": c, **entry(x)} for (line, c), x in claims_at.items()]
+        said = {"deck": deck, "table": title, "cells": told}
+        yield Made(table, said, rendered=partial(text_page, table))
+
+
+_MARKED = "✗ a → b: the slide prints a, and b is right. What is only rounded is not marked."
+
+
+def _figure(claim: Claim | None) -> Any:
+    """The right figure of a cell, after the slide's where that is a slip."""
+    if claim is None:
+        return None
+    value = claim.recomputed
+    if isinstance(value, (tuple, list)):
+        value = Sizes(value)
+    elif isinstance(value, Fraction) and value.denominator == 1:
+        value = int(value)
+    if claim.verdict not in (WRONG, FAILED):
+        return value
+    shown = "–" if value is None else cell(value, Column("", ""), TEXT)
+    return Told(value, f"✗ {claim.claimed} → {shown}")
 
 
 def entry(claim: Claim) -> dict[str, Any]:

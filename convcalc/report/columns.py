@@ -379,16 +379,21 @@ def about(report: Report) -> str:
 def _remarks(found: Sequence[Line], table: Table) -> Iterator[str]:
     if any(line.times > 1 for line in found):
         yield REPEATED
+    yield from units_told(table.columns)
+    if any(column.key == "params_no_bias" for column in table.columns):
+        yield "No bias: the shifts of norms are not counted either."
+
+
+def units_told(columns: Sequence[Column]) -> Iterator[str]:
+    """What the units are that numbers are rounded to; nothing where all are exact."""
     units: dict[str, int] = {}
-    for column in table.columns:
+    for column in columns:
         if column.rounding is not None:
             one = column.rounding.unit
             units |= decimal(column.units) if one == AUTO else {one: column.units[one]}
     if units:
         told = (f"{name} = {_power(factor)}" for name, factor in units.items())
         yield f"Rounded: {', '.join(told)}."
-    if any(column.key == "params_no_bias" for column in table.columns):
-        yield "No bias: the shifts of norms are not counted either."
 
 
 def _power(factor: int) -> str:

@@ -12,7 +12,7 @@ from convcalc.analysis.quantities import ALIASES, column_total, total
 from convcalc.analysis.quantities import COLUMNS as COUNTED
 from convcalc.errors import UndecidableError, UsageError, shorten
 from convcalc.graph import Graph, collector_paused
-from convcalc.report.columns import COLUMNS, Layout, known
+from convcalc.report.columns import COLUMNS, Layout, known, units_told
 from convcalc.report.formats.text import heading, page, texts
 from convcalc.report.page import Page
 from convcalc.report.report import Report
@@ -224,7 +224,7 @@ class Comparison(Page):
             rows.append(Row(tuple(cells)))
         return Table(
             tuple(heads), rows, title=self.title,
-            remarks=(f"×: how many times {self.networks[0].label}.",),
+            remarks=(f"×: how many times {self.networks[0].label}.", *units_told(heads)),
         )  # fmt: skip
 
     def _of_parts(self, columns: Mapping[str, Column]) -> Table:
@@ -250,7 +250,7 @@ class Comparison(Page):
             rows,
             Row((TOTAL, *(network.totals[of] for network, of in pairs)), TOTAL),
             title=self.title,
-            remarks=tuple(remarks),
+            remarks=(*remarks, *units_told(heads)),
             below=(Row(("Increase", *(self._ratio(network, of) for network, of in pairs))),),
         )
 
