@@ -97,13 +97,21 @@ def test_rows_keep_the_order_of_the_first_network_and_name_every_part_once(
     found = Comparison("stages", "params", None, 2)
     for order in orders:
         parts: dict[str, Any] = {name: {"params": 1} for name in order}
-        found.networks.append(convcalc_part(parts))
-    names = list(found._names())
+        found.networks.append(one_network(parts))
+    names = [row.cells[0] for row in found.table().rows]
     assert sorted(names) == sorted({name for order in orders for name in order})
     assert [name for name in names if name in orders[0]] == orders[0]
 
 
-def convcalc_part(parts: dict[str, Any]) -> Any:
+def test_rows_of_one_network_alone_stand_before_those_that_follow_them() -> None:
+    found = convcalc.compare("vgg16", "resnet50", rows="stages")
+    assert [row.cells[0] for row in found.table().rows] == [
+        *(f"block{i}" for i in range(1, 6)), "stem", *(f"layer{i}" for i in range(1, 5)),
+        "linear1", "linear2", "linear3",
+    ]  # fmt: skip
+
+
+def one_network(parts: dict[str, Any]) -> Any:
     from convcalc.report.comparison import Compared
 
     return Compared("", "", "", "", {}, {"params": 0}, parts)
@@ -216,6 +224,7 @@ def test_groups_that_do_not_fit_the_network(groups: str, error: str) -> None:
         ("{A: {b: c}}", "<string>:6:13: group 'A' holds paths of layers, not a mapping."),
         ("{A: []}", "<string>:6:13: group 'A' is empty."),
         ("{A: }", "<string>:6:10: group 'A' holds paths of layers, not nothing."),
+        ("{A: conv1, ' A': linear1}", "<string>:6:20: the group 'A' stands here twice"),
         ("{'': conv1}", "<string>:6:10: a group has no name."),
     ],
 )  # fmt: skip
@@ -313,6 +322,7 @@ def test_columns_that_find_no_room_stand_below(width: int) -> None:
         ("lenet5 vgg16 --group A=conv1 --group A=conv2", 2, "--group A stands here twice"),
         ("lenet5 vgg16 --group A=conv1,conv7", 2, "group 'A': no network has a layer or module "
          "'conv7'. Did you mean 'conv"),
+        ("lenet5 vgg16 --memory MB --format csv", 2, "no column has bytes that could be rounded"),
         ("lenet5 vgg16 --memory MB", 2, "no column has bytes that could be rounded to MB"),
     ],
 )  # fmt: skip
@@ -367,3 +377,14 @@ def test_a_dataframe_of_a_comparison() -> None:
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame["params"]) == [61706, 138357544]
     assert frame["params_ratio"][1] == 138357544 / 61706
+
+
+def test_symbolic_parts_at_every_width() -> None:
+    spec = "{{name: {}, input: [3, H, W], layers: [conv: {{out_channels: {}, kernel: 3}}, relu]}}"
+    nets = [convcalc.loads(spec.format(name, width)) for name, width in (("a", 4), ("b", 8))]
+    found = convcalc.compare(*nets, rows="stages", columns="params,macs")
+    for width in (40, 80, None):
+        text = found.text(width)
+        assert "108·" in text.replace("\n", "")
+        assert "216·" in text
+    assert "Increase  1×  2×" in re.sub(" {2,}", "  ", found.text())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -199,8 +199,10 @@ class Comparison(Page):
         return self._of_parts(columns)
 
     def records(self, **options: Any) -> Table:
-        """The table with exact numbers; the ratios of totals as numbers."""
-        return self.table()._replace(below=())
+        """The table with exact numbers, ratios among them, and nothing below the total."""
+        table = self.table(**options)
+        exact = tuple(column._replace(rounding=None) for column in table.columns)
+        return table._replace(columns=exact, below=())
 
     @property
     def title(self) -> str:
@@ -234,13 +236,17 @@ class Comparison(Page):
                 header = f"{column.header}, {network.label}"
                 heads.append(column._replace(key=f"{network.label}.{of}", header=header))
                 pairs.append((network, of))
-        rows, empty = [], 0
-        for name in self._names():
-            cells = [network.parts.get(name, {}).get(of) for network, of in pairs]
-            if any(cell is not None and cell != 0 for cell in cells):
-                rows.append(Row((name, *cells)))
-            else:
-                empty += 1
+        every = dict.fromkeys(name for network in self.networks for name in network.parts)
+        kept = [
+            name
+            for name in every
+            if any(figure != 0 for n in self.networks for figure in n.parts.get(name, {}).values())
+        ]
+        rows = [
+            Row((name, *(network.parts.get(name, {}).get(of) for network, of in pairs)))
+            for name in self._in_order(kept)
+        ]
+        empty = len(every) - len(kept)
         remarks = [f"Increase: how many times {self.networks[0].label}."]
         if empty:
             what = f"{empty:,} row{'' if empty == 1 else 's'}"
@@ -254,19 +260,22 @@ class Comparison(Page):
             below=(Row(("Increase", *(self._ratio(network, of) for network, of in pairs))),),
         )
 
-    def _names(self) -> Iterator[str]:
-        """The names of all parts: in each network's order, new ones after what precedes them."""
-        after: dict[str | None, str | None] = {None: None}
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        """Names of parts in each network's order: new ones before what follows them."""
+        chosen = set(names)
+        before: dict[str | None, str | None] = {None: None}
         for network in self.networks:
-            last: str | None = None
-            for name in network.parts:
-                if name not in after:
-                    after[name], after[last] = after[last], name
-                last = name
-        following = after[None]
-        while following is not None:
-            yield following
-            following = after[following]
+            following: str | None = None
+            for name in filter(chosen.__contains__, reversed(network.parts)):
+                if name not in before:
+                    before[name], before[following] = before[following], name
+                following = name
+        found = []
+        last = before[None]
+        while last is not None:
+            found.append(last)
+            last = before[last]
+        return found[::-1]
 
     def _ratio(self, network: Compared, of: str) -> Told | None:
         """How many times the first network's figure this one's is; None where it cannot be said."""

@@ -335,6 +335,8 @@ class _Assembly:
             name = shorten(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", key.text.strip()), 100)
             if not name:
                 raise fail("a group has no name", key.where, _GROUPS_HINT)
+            if name in self.spec.groups:
+                raise fail(f"the group '{name}' stands here twice", key.where)
             paths: list[Scalar] = []
             for item in tree.items if isinstance(tree, List) else [tree]:
                 if not isinstance(item, Scalar) or not item.text.strip():
