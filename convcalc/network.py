@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.execution.backends import Backend
     from convcalc.execution.compiled import Compiled, Timing
     from convcalc.execution.verify import Verification
+    from convcalc.report.checks import Checks
     from convcalc.report.comparison import Comparison
     from convcalc.report.explanation import Explanation
     from convcalc.report.fits import FitReport
@@ -874,6 +875,33 @@ class Network:
         return FitReport(
             **vars(found), name=self.name, title=self.title, others=("N", *numbers), limit=limit
         )
+
+    def check(self, **limits: Any) -> Checks:
+        """Hold the totals against limits, and against `budget:` and `expect:` of the spec.
+
+        >>> load("vgg16").check(params="150M", peak_bytes="16 MiB").failed[0].told
+        'peak_activation_bytes 25,690,112 > 16 MiB, 8,912,896 (53.1 %) too many'
+
+        `expect:` is of the spec's own variables and N = 1: with others it is left alone. Bytes are
+        those of float32.
+
+        Args:
+            **limits: upper bounds of totals and `peak_bytes`: numbers, or text as `"300M"` and
+                `"24 GiB"`.
+
+        Raises:
+            UsageError: a limit is no number, or there is no such total.
+            ConvcalcError: so is one of the spec, or a symbolic total meets one at some sizes only.
+        """
+        from convcalc.analysis import checks
+        from convcalc.report.checks import Checked, Checks
+
+        given = checks.limits(limits)
+        totals = self.summarize().totals
+        held = [] if self._overrides else [*checks.expectations(self.spec, totals)]
+        held += checks.budgets(self.spec, totals)
+        held += (limit.held(getattr(totals, limit.quantity)) for limit in given)
+        return Checks(Checked(self.name, one) for one in held)
 
     def __str__(self) -> str:
         return str(self.summarize())

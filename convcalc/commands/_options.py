@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -67,23 +67,32 @@ def format_option(*formats: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
-def table_options(command: F) -> F:
-    """--format, --fragment and -o of what is a table."""
+def table_options(command: F, further: Sequence[str] = ()) -> F:
+    """--format, --fragment and -o of what is a table, and has further formats."""
     command = click.option(
         "--fragment", is_flag=True,
         help="Only the table, to be put into slides or a page; without it, LaTeX and HTML are "
         "whole documents, which compile and show as they stand.",
     )(output_option(command))  # fmt: skip
-    return format_option(*SUFFIXES)(command)
+    return format_option(*SUFFIXES, *further)(command)
 
 
-def table_format(form: str | None, output: str | None, fragment: bool) -> str:
+def table_format(
+    form: str | None, output: str | None, fragment: bool, further: dict[str, str] | None = None
+) -> str:
     """The format of a table: as given, or as the suffix of -o says, or text.
+
+    Args:
+        form: what --format says.
+        output: what -o says.
+        fragment: whether there is --fragment.
+        further: other formats, by the suffixes of their files.
 
     Raises:
         UsageError: there is no format for a file of that suffix, or it has no fragments.
     """
-    form = chosen_format(form, output, {suffix: name for name, suffix in SUFFIXES.items()})
+    suffixes = {suffix: name for name, suffix in SUFFIXES.items()}
+    form = chosen_format(form, output, {**suffixes, **(further or {})})
     if fragment and form not in DOCUMENTS:
         raise UsageError(
             f"--fragment is for {' and '.join(DOCUMENTS)}, and this is {form}",
@@ -152,7 +161,12 @@ def variables_options(command: F) -> F:
     )(command)  # fmt: skip
 
 
-def parse_settings(settings: tuple[str, ...], batch: str | None) -> dict[str, str]:
+def parse_settings(
+    settings: tuple[str, ...],
+    batch: str | None,
+    option: str = "--set",
+    form: str = "NAME=VALUE",
+) -> dict[str, str]:
     """NAME=VALUE, several times, as a mapping.
 
     Raises:
@@ -163,9 +177,9 @@ def parse_settings(settings: tuple[str, ...], batch: str | None) -> dict[str, st
         name, equals, value = setting.partition("=")
         name, value = name.strip(), value.strip()
         if not equals or not name or not value:
-            raise UsageError(f"--set {shorten(setting)}: NAME=VALUE is due")
+            raise UsageError(f"{option} {shorten(setting)}: {form} is due")
         if name in values:
-            raise UsageError(f"--set {name} stands here twice")
+            raise UsageError(f"{option} {name} stands here twice")
         values[name] = value
     if batch is not None:
         if "N" in values:

@@ -1,97 +1,81 @@
-"""`convcalc check`: holds what a spec expects against what comes out."""
+"""`convcalc check`: holds what comes out of a spec against what it expects, and against budgets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from functools import partial
 
 import click
 
 from convcalc.analysis.parts import grouped
 from convcalc.commands._options import (
+    deliver,
     deliver_pages,
     open_network,
+    parse_settings,
     specs_argument,
     table_format,
     table_options,
+    variables_options,
 )
-from convcalc.dim import Size
-from convcalc.errors import ConvcalcError
-from convcalc.network import Network
-from convcalc.report.output import write
-from convcalc.report.page import Made
-from convcalc.report.table import Column, Row, Table
-from convcalc.report.terminal import Rendered
-from convcalc.spec.values import Constants, Env
+from convcalc.report.checks import FOR_CI, Checked, Checks
+from convcalc.report.output import show
 
 
 @click.command("check")
 @specs_argument
-@table_options
+@click.option(
+    "--max", "limits", metavar="QUANTITY=LIMIT", multiple=True,
+    help="What a total may be at most, e.g. --max params=5M --max peak_bytes='24 MiB'.",
+)  # fmt: skip
+@variables_options
+@partial(table_options, further=tuple(FOR_CI.values()))
 @click.pass_context
 def command(
     ctx: click.Context,
     specs: tuple[str, ...],
+    limits: tuple[str, ...],
+    settings: tuple[str, ...],
+    batch: str | None,
     form: str | None,
     fragment: bool,
     output: str | None,
 ) -> None:
-    """Hold the `expect:` of specs against the result.
+    """Hold the totals of specs against their `expect:` and `budget:`, and against limits.
 
-    It holds at the spec's own variables and N = 1. Exit code 1 where a figure differs, with both
-    numbers; 3 where a spec is broken, or a group of it names a layer that is not there.
+    `expect:` has exact figures at the spec's own variables and N = 1; with --set or --batch it is
+    left alone. `budget:` and --max have upper bounds of what summarize counts, with units (K M G
+    T; kB MB GB TB; KiB MiB GiB TiB). Bytes are those of float32. Exit code 1 where a figure is
+    wrong or over its budget, with both numbers; 3 where a spec is broken, or a group of it names a
+    layer that is not there.
+
+    --format github prints annotations for a workflow, junit a file for other CI.
 
     \b
       convcalc check my_net.yaml vgg16
+      convcalc check nets/*.yaml --max params=5M --max macs=300M --format github
     """
-    form = table_format(form, output, fragment)
-    rows: list[Row] = []
+    form = table_format(form, output, fragment, FOR_CI)
+    maximum = parse_settings(limits, None, "--max", "QUANTITY=LIMIT")
+    values = parse_settings(settings, batch)
+    checked: list[Checked] = []
     for spec in specs:
-        net = open_network(spec, {})
+        net = open_network(spec, values)
         grouped(net.graph, net.spec.groups)
-        found = expectations(net)
-        if not found:
+        found = Checks(Checked(spec, one.held) for one in net.check(**maximum).checked)
+        if values and net.spec.expect:
+            click.echo(f"Note: {spec}: expect: is of other values, and left alone", err=True)
+        elif not found.checked:
             click.echo(f"Note: {spec} expects nothing: add expect: {{params: …}} to it", err=True)
-        held = [Row((spec, *figures, figures[1] == figures[2])) for figures in found]
-        rows += held
-        if form == "text" and output is None:
-            for line in lines(held):
-                write(line)
-    if form != "text" or output is not None:
-        table = Table(_COLUMNS, rows, title="Check")
-        text = Rendered([[(line, "")] for line in lines(rows)])
-        page = Made(table, table.to_dicts(), rendered=lambda width: text)
-        deliver_pages([page], form, output, fragment)
-    if not all(row.cells[-1] for row in rows):
+        checked += found.checked
+        if form == "text" and output is None and found.checked:
+            show(found.rendered(None))
+    every = Checks(checked)
+    if form == "junit":
+        deliver(every.to_junit(), output)
+    elif form == "github":
+        if every.failed or output is not None:
+            deliver(every.to_github(), output)
+    elif form != "text" or output is not None:
+        deliver_pages([every], form, output, fragment)
+    if not every.ok:
         ctx.exit(1)
-
-
-_COLUMNS = (
-    Column("spec", "Spec"),
-    Column("quantity", "Quantity"),
-    Column("expected", "Expected", right=True),
-    Column("found", "Found", right=True),
-    Column("ok", "Confirmed"),
-)
-
-
-def lines(rows: Iterable[Row]) -> Iterator[str]:
-    """What came of each figure, as text."""
-    for spec, quantity, expected, found, ok in (row.cells for row in rows):
-        if ok:
-            yield f"✓ {spec}: {quantity} {found:,}"
-        else:
-            yield f"✗ {spec}: {quantity} expected {expected:,}, found {found:,}"
-
-
-def expectations(net: Network) -> list[tuple[str, int, Size]]:
-    """Each quantity that a spec expects, with the value expected and the one found."""
-    totals = net.summarize().totals
-    rows: list[tuple[str, int, Size]] = []
-    for quantity, value in net.spec.expect.items():
-        expected = value.evaluate(Env(Constants(N=1)))
-        if isinstance(expected, bool) or not isinstance(expected, int):
-            raise ConvcalcError(f"expect: {quantity}: a whole number is due").located(
-                str(value.where)
-            )
-        rows.append((quantity, expected, getattr(totals, quantity)))
-    return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from convcalc.errors import SpecError, UsageError, did_you_mean, shorten
@@ -27,15 +27,18 @@ from convcalc.spec.zoo import find_spec, read_text, specs_in, stem, zoo_file, zo
 
 KEYS = (
     "name", "title", "source", "extends", "input", "inputs", "outputs", "variables", "blocks",
-    "layers", "groups", "expect",
+    "layers", "groups", "expect", "budget",
 )  # fmt: skip
 EXPECTABLE = (
     "params", "buffers", "macs", "macs_nonpad", "flops", "multiplies", "adds", "compares",
     "divides", "exps", "param_bytes", "activation_bytes", "peak_activation_bytes",
 )  # fmt: skip
+LIMITABLE = (*EXPECTABLE, "peak_bytes")
+"""What a budget may limit: the totals, and the short name of the peak."""
 _FOREIGN_KEYS = {
     "input_shape": "input", "input_size": "input", "parameters": "variables", "params": "variables",
-    "model": "layers", "network": "layers", "architecture": "layers", "modules": "blocks",
+    "limits": "budget", "model": "layers", "network": "layers", "architecture": "layers",
+    "modules": "blocks",
 }  # fmt: skip
 MAX_EXTENDS = 20
 _BLOCK_HINT = "A block has arguments: and layers:."
@@ -52,7 +55,8 @@ class Spec:
     `inputs` maps names to shapes without the batch; `variables` maps names to their values, None
     for a symbol; `input_names` are the variables that the inputs' shapes read. `groups` maps names
     to the paths of layers and modules that are shown as one. `where` is the place of `layers:`, or
-    of the whole spec without it.
+    of the whole spec without it. The limits of `budget` are text: numbers with units, which
+    `convcalc.analysis.checks` reads.
     """
 
     def __init__(self, where: Where) -> None:
@@ -67,6 +71,7 @@ class Spec:
         self.layers: list[Entry] = []
         self.groups: dict[str, list[Scalar]] = {}
         self.expect: dict[str, Value] = {}
+        self.budget: dict[str, Scalar] = {}
         self.read: frozenset[str] = frozenset()
         self.input_names: list[str] = []
 
@@ -217,7 +222,15 @@ class _Assembly:
         self._groups(merged)
         self._check_scopes()
         self.spec.read = frozenset(self.reader.used)
-        self._expect(own)
+        for key, tree in self._figures(own, "expect", EXPECTABLE):
+            self.spec.expect[key] = Value(tree)
+        for key, tree in self._figures(own, "budget", LIMITABLE):
+            if not isinstance(tree, Scalar) or tree.empty:
+                raise fail(
+                    f"budget: {key}: a number is due, not {describe(tree)}", tree.where,
+                    "For instance 5M, or 24 GiB for bytes.",
+                )  # fmt: skip
+            self.spec.budget[key] = tree
         self._check_read(own)
 
     def _text(self, keys: dict[str, tuple[Scalar, Tree]], key: str) -> str:
@@ -370,16 +383,18 @@ class _Assembly:
                     )  # fmt: skip
             later.discard(name)
 
-    def _expect(self, own: dict[str, tuple[Scalar, Tree]]) -> None:
-        if "expect" not in own:
-            return
-        for key, tree in mapping_of(own["expect"][1], "expect:").pairs:
-            if key.text not in EXPECTABLE:
+    def _figures(
+        self, own: dict[str, tuple[Scalar, Tree]], what: str, known: Sequence[str]
+    ) -> Iterator[tuple[str, Tree]]:
+        """What `expect:` or `budget:` has for each quantity."""
+        pairs = mapping_of(own[what][1], f"{what}:").pairs if what in own else ()
+        for key, tree in pairs:
+            if key.text not in known:
                 raise fail(
-                    f"expect: unknown quantity '{shorten(key.text)}'", key.where,
-                    did_you_mean(key.text, EXPECTABLE) or f"There are {', '.join(EXPECTABLE)}.",
+                    f"{what}: unknown quantity '{shorten(key.text)}'", key.where,
+                    did_you_mean(key.text, known) or f"There are {', '.join(known)}.",
                 )  # fmt: skip
-            self.spec.expect[key.text] = Value(tree)
+            yield key.text, tree
 
     def _check_read(self, own: dict[str, tuple[Scalar, Tree]]) -> None:
         """A variable of this file that nothing reads is a slip; inherited ones may be left over."""

@@ -6,12 +6,13 @@ key or a value for being text; it does flag unknown fields of known layers, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from convcalc.fields import one_or_list
 from convcalc.layer import Layer, fields
 from convcalc.layers import layer_class, layer_names
-from convcalc.spec.document import EXPECTABLE
+from convcalc.spec.document import EXPECTABLE, LIMITABLE
 
 SCHEMA_VERSION = "https://json-schema.org/draft/2020-12/schema"
 
@@ -49,11 +50,14 @@ def json_schema() -> dict[str, Any]:
                 "type": "object",
                 "additionalProperties": one_or_list(_TEXT),
             },
-            "expect": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {name: {"type": ["integer", "string"]} for name in EXPECTABLE},
-            },
+            "expect": _described(
+                _figures(EXPECTABLE, ["integer", "string"]),
+                "What `convcalc check` must find, exactly.",
+            ),
+            "budget": _described(
+                _figures(LIMITABLE, ["number", "string"]),
+                "What `convcalc check` must find or less: 5M, 24 GiB.",
+            ),
         },
         "$defs": {
             "entry": _entry(names),
@@ -64,6 +68,14 @@ def json_schema() -> dict[str, Any]:
 
 def _described(schema: dict[str, Any], text: str) -> dict[str, Any]:
     return {**schema, "description": text}
+
+
+def _figures(names: Sequence[str], types: list[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: {"type": types} for name in names},
+    }
 
 
 def _block(named: dict[str, Any]) -> dict[str, Any]:
