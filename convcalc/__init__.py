@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from convcalc.errors import ConvcalcError as ConvcalcError
     from convcalc.network import Network as Network
     from convcalc.network import compare as compare
+    from convcalc.network import diff as diff
     from convcalc.network import from_dict as from_dict
     from convcalc.network import load as load
     from convcalc.network import loads as loads
@@ -31,12 +32,15 @@ _HOMES = {
     "Network": "convcalc.network",
     "Report": "convcalc.report.report",
     "compare": "convcalc.network",
+    "diff": "convcalc.network",
     "from_dict": "convcalc.network",
     "load": "convcalc.network",
     "loads": "convcalc.network",
 }
 
-__all__ = ["ConvcalcError", "Dim", "Network", "Report", "compare", "from_dict", "load", "loads"]
+__all__ = [
+    "ConvcalcError", "Dim", "Network", "Report", "compare", "diff", "from_dict", "load", "loads",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

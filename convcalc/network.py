@@ -22,6 +22,7 @@ from convcalc.spec.build import Bindings, build, build_symbolic
 from convcalc.spec.document import Spec, read_file, read_mapping, read_string
 
 if TYPE_CHECKING:  # what few commands need is imported by what needs it
+    from convcalc.analysis.differences import Snapshot
     from convcalc.analysis.sweep.plan import Axis
     from convcalc.analysis.sweep.rows import Rows, Selection
     from convcalc.analysis.sweep.run import Progress
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.execution.verify import Verification
     from convcalc.report.checks import Checks
     from convcalc.report.comparison import Comparison
+    from convcalc.report.differences import Difference
     from convcalc.report.explanation import Explanation
     from convcalc.report.fits import FitReport
     from convcalc.report.sweeps import Sweep
@@ -1012,6 +1014,55 @@ def compare_at(
         found.add(report, spec.groups)
     found.check_groups()
     return found
+
+
+def diff(
+    old: Network | Report | str | os.PathLike[str] | Mapping[str, Any],
+    new: Network | Report | str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    fail_on: str | Iterable[str] = (),
+    dtype: str = "float32",
+) -> Difference:
+    """What changed from one network to another: layers matched by path and by what they are.
+
+    >>> changed = diff("resnet18", load("resnet18", classes=10))
+    >>> [(change.kind, change.layer.path) for change in changed.changes if change.kind != "same"]
+    [('changed', 'linear1')]
+
+    Args:
+        old: a network, a report, a path or a zoo name, a saved `summarize --format json`, or
+            what that holds.
+        new: the same of the other network.
+        fail_on: conditions on the changes of totals, as `"macs > +5%"`; those that hold are in
+            `failed` of the result.
+        dtype: what bytes are counted for, where a network does not come with them.
+
+    Raises:
+        UsageError: a condition is wrong, or the bytes are of different types.
+        ConvcalcError: a spec or a saved report is wrong, or whether a condition holds depends on
+            symbols.
+    """
+    from convcalc.analysis.differences import bounds
+    from convcalc.report.differences import Difference
+
+    _check_dtype(dtype)
+    texts = bounds([fail_on] if isinstance(fail_on, str) else fail_on)
+    with collector_paused():
+        return Difference(_snapshot(old, dtype), _snapshot(new, dtype), texts)
+
+
+def _snapshot(given: Any, dtype: str) -> Snapshot:
+    from convcalc.report.differences import snapshot_of
+    from convcalc.report.saved import saved_file, snapshot
+
+    if isinstance(given, Mapping):
+        return snapshot(given, "the saved report")
+    if not isinstance(given, (Network, Report)):
+        saved = saved_file(given)
+        if saved is not None:
+            return snapshot(saved, shorten(os.fsdecode(given), 200))
+        given = load(given)
+    return snapshot_of(given.summarize(dtype=dtype) if isinstance(given, Network) else given)
 
 
 def _met(condition: Requirement, given: Mapping[str, int]) -> bool:

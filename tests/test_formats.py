@@ -461,6 +461,7 @@ MANY: dict[str, list[str]] = {
     "check": ["lenet5", "vgg16"],
     "claims": ["--deck", "B"],
     "compare": ["lenet5", "vgg16", "--rows", "stages"],
+    "diff": ["lenet5", "vgg16"],
     "fit": ["vgg16", "--keep", "peak_bytes < 1 GB"],
     "layers": [],
     "limits": ["unet"],

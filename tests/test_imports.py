@@ -106,7 +106,8 @@ def test_layer_files_and_arithmetic_import_no_array_library() -> None:
 
 def test_public_names() -> None:
     assert set(convcalc.__all__) == {
-        "ConvcalcError", "Dim", "Network", "Report", "compare", "from_dict", "load", "loads",
+        "ConvcalcError", "Dim", "Network", "Report", "compare", "diff", "from_dict", "load",
+        "loads",
     }  # fmt: skip
     for name in convcalc.__all__:
         assert getattr(convcalc, name) is not None

@@ -9,7 +9,7 @@ import click
 
 ORDER = (
     "summarize", "compare", "formula", "explain", "plot", "graph", "limits", "fit", "sweep",
-    "reconcile", "verify", "run", "export", "check", "zoo", "layers", "claims", "schema",
+    "reconcile", "verify", "run", "export", "diff", "check", "zoo", "layers", "claims", "schema",
     "completion",
 )  # fmt: skip
 
