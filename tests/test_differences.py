@@ -332,6 +332,8 @@ def damaged() -> Iterator[tuple[Any, str]]:
     yield changed(layers=[{**first, "macs": "H*"}]), "layers[0].macs: no expression: 'H*'"
     yield changed(layers=[{**first, "macs": "__import__('os')"}]), "layers[0].macs: "
     yield changed(layers=[{**first, "macs": "X"}]), "layers[0].macs: a size is due here"
+    yield changed(layers=[{**first, "params": -5}]), "layers[0].params: a size is due here"
+    yield changed(layers=[first]), "totals.params: the layers add up to 112, and the total is 2,359"
     yield changed(layers=[first, first]), "layers of one name stand here twice"
     yield [good, good], "one report is due, not a list of 2"
 
@@ -345,6 +347,19 @@ def test_damaged_reports(run: Run, tmp_path: Path, report: Any, expected: str) -
     assert expected in result.err
     assert result.err.startswith(f"Error: {file}")
     assert "`convcalc summarize SPEC --format json`" in result.err or "macs" in expected
+
+
+def test_saved_names_send_nothing_to_terminals(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    report = convcalc.loads(SMALL).summarize().to_dict()
+    report["name"] = report["layers"][0]["name"] = "\x1b[31mred"
+    report["variables"] = {"H": "\x1b[31mred"}
+    file.write_text(json.dumps(report))
+    (tmp_path / "new.yaml").write_text(SMALL)
+    out = run("diff", str(file), str(tmp_path / "new.yaml")).out
+    assert "renamed: was �[31mred" in out
+    assert "H �[31mred → 12" in out
+    assert "\x1b" not in out
 
 
 def test_a_spec_written_as_json_is_a_spec(run: Run, tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def test_the_proof_can_fail() -> None:
     "command",
     [
         "summarize vgg16",
-        "check vgg16",
+        "check vgg16 --max params=1G",
+        "diff resnet18 resnet34",
         "layers conv",
         "schema",
         "limits alexnet",

@@ -24,7 +24,7 @@ from convcalc.analysis.differences import (
 from convcalc.analysis.memory import BYTES
 from convcalc.analysis.quantities import COLUMNS, TOTALS
 from convcalc.dim import Dim, Size
-from convcalc.errors import UsageError
+from convcalc.errors import UsageError, shorten
 from convcalc.report.formats.text import shape
 from convcalc.report.page import Page
 from convcalc.report.table import (
@@ -232,7 +232,7 @@ class Difference(Page):
             yield f"{title}: {self._told(quantity)}."
         old, new = self.old.variables, self.new.variables
         differing = [
-            f"{name} {plain(old[name])} → {plain(new[name])}"
+            shorten(f"{name} {plain(old[name])} → {plain(new[name])}", 200)
             for name in old
             if name in new and plain(old[name]) != plain(new[name])
         ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convcalc import arith
 from convcalc.analysis.differences import FIGURES, Layer, Snapshot
 from convcalc.analysis.memory import BYTES
-from convcalc.analysis.quantities import TOTALS
+from convcalc.analysis.quantities import QUANTITIES, TOTALS
 from convcalc.dim import Dim, Size, symbol
 from convcalc.errors import ConvcalcError, SpecError, shorten
 from convcalc.layers import layer_class, layer_names
@@ -83,6 +83,7 @@ class _Reader:
         layers = [self.layer(row, f"layers[{i}]") for i, row in enumerate(rows)]
         if len({layer.path for layer in layers}) < len(layers):
             raise SpecError("layers of one name stand here twice")
+        self.check_sums(layers, totals)
         params = totals["params"]
         of_a_value = [
             size
@@ -106,7 +107,19 @@ class _Reader:
         }
         shares = layer_class(kind).shares_storage
         figures["values"] = 0 if shares else arith.product(shape)
-        return Layer(self.part(row, "name", str, place), kind, shape, figures)
+        # it goes to terminals: no escape sequences
+        path = shorten(self.part(row, "name", str, place), 1_000)
+        return Layer(path, kind, shape, figures)
+
+    def check_sums(self, layers: Sequence[Layer], totals: Mapping[str, Size | None]) -> None:
+        """Raise where the layers do not add up to the totals: some are missing."""
+        for quantity in QUANTITIES:
+            if quantity in FIGURES:
+                found = sum(layer.figures[quantity] for layer in layers)
+                if found != totals[quantity]:
+                    raise SpecError(
+                        f"the layers add up to {found:,}, and the total is {totals[quantity]:,}"
+                    ).located(f"totals.{quantity}")
 
     def part(self, found: Any, name: str, kind: type, place: str) -> Any:
         """A part of a mapping, of a type."""
@@ -117,11 +130,12 @@ class _Reader:
             raise SpecError(f"{due} is due here").located(where)
         return value
 
-    def size(self, value: Any, place: str) -> Size:
+    def size(self, value: Any, place: str) -> Any:
         """A number, or an expression of the spec language."""
         if isinstance(value, str):
             written = Value(Scalar(value, Key(None, place)))
             value = written.evaluate(Env(Constants(self.symbols)))
-        if isinstance(value, bool) or not isinstance(value, (int, Dim)):
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if not isinstance(value, Dim) and not (is_number and value >= 0):
             raise SpecError("a size is due here").located(place)
         return value
