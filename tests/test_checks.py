@@ -215,6 +215,12 @@ def test_junit(run: Run, over: str, tmp_path: Path) -> None:
     assert failure.text == "net.yaml:9:16"
 
 
+def test_the_suffix_says_what_is_written(run: Run, over: str) -> None:
+    for name, start in (("a.xml", "<?xml"), ("a", "✗ net.yaml"), ("a.json", "[\n")):
+        assert run("check", over, "-o", name) == Result(1, "", "")
+        assert Path(name).read_text().startswith(start)
+
+
 def test_junit_is_xml_whatever_a_file_is_called(run: Run, tmp_path: Path) -> None:
     file = tmp_path / 'a\x01<b>&".yaml'
     file.write_text(SMALL + "budget: {params: 1}\n")

@@ -28,7 +28,7 @@ from convcalc.report.output import show
     help="What a total may be at most, e.g. --max params=5M --max peak_bytes='24 MiB'.",
 )  # fmt: skip
 @variables_options
-@partial(table_options, further=tuple(FOR_CI.values()))
+@partial(table_options, further=FOR_CI)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -54,7 +54,7 @@ def command(
       convcalc check my_net.yaml vgg16
       convcalc check nets/*.yaml --max params=5M --max macs=300M --format github
     """
-    form = table_format(form, output, fragment, FOR_CI)
+    form = table_format(form, output, fragment, {".xml": "junit"})
     maximum = parse_settings(limits, None, "--max", "QUANTITY=LIMIT")
     values = parse_settings(settings, batch)
     checked: list[Checked] = []

@@ -15,8 +15,8 @@ from convcalc.report.table import Column, Row, Table, Told
 from convcalc.report.terminal import Rendered
 from convcalc.spec.tree import Place
 
-FOR_CI = {".xml": "junit", "": "github"}
-"""Further formats of checks, by the suffixes of their files."""
+FOR_CI = ("junit", "github")
+"""Further formats of checks."""
 
 
 class Checked(NamedTuple):
