@@ -157,7 +157,7 @@ def test_only_plain_letters_digits_and_signs(
         (
             "input: [3]\nlayers: [relu]\nfoo: 1\n",
             "<string>:3:1: unknown key 'foo'. A spec has the keys name, title, source, extends, "
-            "input, inputs, outputs, variables, blocks, layers, groups, expect.",
+            "input, inputs, outputs, variables, blocks, layers, groups, expect, budget.",
         ),
         ("input: [3]\nlayers: &a [relu, *a]\n",
          "<string>:2:19: the alias *a stands for a list that holds itself"),
