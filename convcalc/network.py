@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.report.differences import Difference
     from convcalc.report.explanation import Explanation
     from convcalc.report.fits import FitReport
+    from convcalc.report.quiz import Quiz
     from convcalc.report.sweeps import Sweep
     from convcalc.report.walkthrough import Walkthrough
 
@@ -283,6 +284,34 @@ class Network:
         from convcalc.report.walkthrough import walk_through
 
         return walk_through(self.graph, style, layer, depth, fold)
+
+    def quiz(
+        self,
+        n: int | None = None,
+        seed: int = 1,
+        kind: str | Sequence[str] | None = None,
+        *,
+        style: str = "textbook",
+    ) -> Quiz:
+        """An exercise sheet: questions about layers, with worked solutions.
+
+        `str()` is text; `.to_latex()` and the other formats have the solutions on a second page;
+        `.part("questions")` leaves them out.
+
+        Args:
+            n: how many questions; 10 if nothing is said, or all where there are fewer.
+            seed: of the draw; the same gives the same sheet on every machine.
+            kind: what is asked for, by commas or in a list: shape, params, macs, receptive_field,
+                and, backwards, padding, stride and kernel; all of them if nothing is said.
+            style: of the formulas in the solutions, as for `explain`.
+
+        Raises:
+            UsageError: no such kind or style, no legal n or seed, or too few questions.
+            ConvcalcError: a size is symbolic.
+        """
+        from convcalc.report.quiz import quiz
+
+        return quiz(self._concrete("quiz"), self.name, n, seed, kind, style)
 
     def formula(
         self,

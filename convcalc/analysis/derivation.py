@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -508,7 +508,7 @@ def _field_steps(
         numbers = view._asdict().items()  # type: ignore[attr-defined]
         kept = [name for name, n in numbers if name not in names and type(n) is int]
         if kept and view != IDENTITY:
-            note = f"with numbers for {_and(kept)}"
+            note = f"with numbers for {and_joined(kept)}"
         tracked.append(place._replace(reach=traced))
     try:
         result = joined(tuple(tracked))
@@ -536,7 +536,7 @@ def _unaligned(paths: Iterable[tuple[Any, View]]) -> str:
         if len(found) > 1:
             shown = [f"{float(value):g}" for value in sorted(found)]
             listed = shown if len(shown) < 5 else [*shown[:2], "…", shown[-1]]
-            return f"the {what} of the paths differ: {_and(listed)}"
+            return f"the {what} of the paths differ: {and_joined(listed)}"
     return ""
 
 
@@ -571,9 +571,9 @@ def _merged(steps: list[Derivation]) -> Iterator[Derivation]:
         if first.quantity == "receptive_field":
             names = [_axis_names(first.rank)[axis] for axis in axes]
             whole = len(axes) == first.rank
-            part = first.part if whole else f"{first.part}, {_and(names)}"
+            part = first.part if whole else f"{first.part}, {and_joined(names)}"
         else:
-            part = _and([step.part for step in group])
+            part = and_joined([step.part for step in group])
         yield first._replace(part=part, axes=axes)
 
 
@@ -618,10 +618,13 @@ def _sentence(doc: str) -> str:
 
 
 def _listed(weights: Mapping[str, Weight]) -> str:
-    return _and([f"{name} {'×'.join(f'{n:,}' for n in w.shape)}" for name, w in weights.items()])
+    return and_joined(
+        [f"{name} {'×'.join(f'{n:,}' for n in w.shape)}" for name, w in weights.items()]
+    )
 
 
-def _and(words: list[str]) -> str:
+def and_joined(words: Sequence[str]) -> str:
+    """Words as a list in a sentence: a, b and c."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 

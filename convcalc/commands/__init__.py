@@ -8,8 +8,9 @@ import os
 import click
 
 ORDER = (
-    "summarize", "compare", "formula", "explain", "plot", "graph", "limits", "fit", "sweep",
-    "reconcile", "verify", "run", "export", "diff", "check", "zoo", "layers", "claims", "schema",
+    "summarize", "compare", "formula", "explain", "quiz", "plot", "graph", "limits", "fit",
+    "sweep", "reconcile", "verify", "run", "export", "diff", "check", "zoo", "layers", "claims",
+    "schema",
     "completion",
 )  # fmt: skip
 

@@ -251,12 +251,18 @@ class Formula:
         name = self.name(symbol)
         return _latex(name) if notation is LATEX else name
 
-    def numbers(self, notation: Notation) -> str:
-        """The same formula with the numbers in their places."""
+    def numbers(self, notation: Notation, unknown: str = "") -> str:
+        """The same formula with the numbers in their places, but for a symbol that is unknown."""
         expression = self._expression
         if not self.style.zeros:
             expression = _without_zeros(expression, self.values)
-        return _write(expression, notation, lambda n: _number(self.values[n], notation))
+
+        def known(name: str) -> str:
+            if name == unknown:
+                return self.written(name, notation)
+            return _number(self.values[name], notation)
+
+        return _write(expression, notation, known)
 
     @property
     def letters(self) -> list[str]:

@@ -70,6 +70,10 @@ class Written:
         if derivation.formula is not None:
             self.formula = Formula(derivation, STYLES[style])
 
+    def in_style(self, style: str) -> Written:
+        """The same derivation in another style."""
+        return Written(self.derivation, style)
+
     def step(self, layer: str) -> Step:
         """The figure as text."""
         names = self.formula.names(TEXT) if self.formula else ""
@@ -137,19 +141,20 @@ class _Layer(NamedTuple):
         op = self.node.op
         return " and ".join(map(show_shape, op.inputs)), show_shape(op.output_shape)
 
-    def legend(self, notation: Notation) -> list[tuple[str, str]]:
-        """The symbols of the formulas, each with what it stands for."""
-        found: dict[str, dict[str, None]] = {}
-        meanings: dict[str, str] = {}
-        for formula in (step.formula for step in self.steps if step.formula):
-            for symbol in formula.letters:
-                kind = Letter.of(symbol).kind
-                word = _INDEX.sub("", formula.name(symbol))
-                said = _beyond(word, MEANINGS.get(kind, kind))
-                if said:
-                    meanings[kind] = said
-                    found.setdefault(kind, {})[formula.written(symbol, notation)] = None
-        return [(", ".join(found[kind]), meanings[kind]) for kind in MEANINGS if kind in found]
+
+def legend(steps: Iterable[Written], notation: Notation) -> list[tuple[str, str]]:
+    """The symbols of some formulas, each with what it stands for."""
+    found: dict[str, dict[str, None]] = {}
+    meanings: dict[str, str] = {}
+    for formula in (step.formula for step in steps if step.formula):
+        for symbol in formula.letters:
+            kind = Letter.of(symbol).kind
+            word = _INDEX.sub("", formula.name(symbol))
+            said = _beyond(word, MEANINGS.get(kind, kind))
+            if said:
+                meanings[kind] = said
+                found.setdefault(kind, {})[formula.written(symbol, notation)] = None
+    return [(", ".join(found[kind]), meanings[kind]) for kind in MEANINGS if kind in found]
 
 
 class Explanation:
@@ -215,7 +220,7 @@ class Explanation:
         return self.markdown()
 
     def _repr_latex_(self) -> str:
-        return "\n".join(filter(None, (_aligned(layer.steps)[0] for layer in self._layers)))
+        return "\n".join(filter(None, (aligned(layer.steps)[0] for layer in self._layers)))
 
 
 def _beyond(word: str, meaning: str) -> str:
@@ -317,7 +322,7 @@ def _text_rows(layer: _Layer, width: int | None) -> Iterator[list[Piece]]:
     indent = max((len(step.label) for step in layer.steps), default=0) + 4
     room = None if width is None else width - indent
     for step, following in zip(layer.steps, [*layer.steps[1:], None], strict=True):
-        texts = _fitted(step.sides(TEXT), room) or wrapped(step.told, room, "")
+        texts = fitted(step.sides(TEXT), room) or wrapped(step.told, room, "")
         for k, text in enumerate(texts):
             label = "" if k else f"  {step.label}"
             yield [(label.ljust(indent), "header"), (text, "")]
@@ -328,13 +333,13 @@ def _text_rows(layer: _Layer, width: int | None) -> Iterator[list[Piece]]:
         if step.source and (following is None or following.source != step.source):
             for text in wrapped(step.source, room, ""):
                 yield [(" " * indent, ""), (text, "faint")]
-    legend = ", ".join(f"{name} {meaning}" for name, meaning in layer.legend(TEXT))
-    if legend:
-        for text in wrapped(f"With {legend}.", width):
+    told = ", ".join(f"{name} {meaning}" for name, meaning in legend(layer.steps, TEXT))
+    if told:
+        for text in wrapped(f"With {told}.", width):
             yield [(text, "faint")]
 
 
-def _fitted(sides: list[str], width: int | None) -> list[str]:
+def fitted(sides: list[str], width: int | None) -> list[str]:
     """Sides of an equation on one line where they fit, else each on one, wrapped at need."""
     line = " = ".join(sides)
     if width is None or len(line) <= width:
@@ -367,9 +372,9 @@ def _markdown(layer: _Layer) -> str:
         source = f" ({markdown.escape(step.source)})" if step.source else ""
         remark = f"; {markdown.escape(step.remark)}" if step.remark else ""
         rows.append(f"- **{step.label}:** {told}{remark}{source}")
-    legend = ", ".join(f"${name}$ {meaning}" for name, meaning in layer.legend(LATEX))
-    if legend:
-        rows += ["", f"With {legend}."]
+    told = ", ".join(f"${name}$ {meaning}" for name, meaning in legend(layer.steps, LATEX))
+    if told:
+        rows += ["", f"With {told}."]
     return "\n".join(rows)
 
 
@@ -408,7 +413,7 @@ def _latex(layer: _Layer) -> Iterator[tuple[str, float]]:
 
 def _piece(node: Node, steps: list[Written], head: str) -> tuple[str, float]:
     """Some figures of a layer under a head, with their legend."""
-    equations, height = _aligned(steps)
+    equations, height = aligned(steps)
     height += slides.paragraph(head, slides.FOOTNOTE) + 10
     rows = [head, rf"\begingroup{slides.FOOTNOTE.command}"]
     if equations:
@@ -419,11 +424,10 @@ def _piece(node: Node, steps: list[Written], head: str) -> tuple[str, float]:
             text = f"{step.label}: {said}."
             rows.append(rf"\par {latex.escape(text)}")
             height += slides.paragraph(text, slides.FOOTNOTE)
-    written = _Layer(node, steps)
-    legend = ", ".join(f"${name}$ {meaning}" for name, meaning in written.legend(LATEX))
-    if legend:
-        rows.append(rf"\par\smallskip{slides.SCRIPT.command} With {legend}.")
-        told = ", ".join(f"{name} {meaning}" for name, meaning in written.legend(TEXT))
+    symbols = ", ".join(f"${name}$ {meaning}" for name, meaning in legend(steps, LATEX))
+    if symbols:
+        rows.append(rf"\par\smallskip{slides.SCRIPT.command} With {symbols}.")
+        told = ", ".join(f"{name} {meaning}" for name, meaning in legend(steps, TEXT))
         height += slides.paragraph(told, slides.SCRIPT) + 4
     rows.append(r"\par\endgroup")
     rows.extend(
@@ -434,7 +438,7 @@ def _piece(node: Node, steps: list[Written], head: str) -> tuple[str, float]:
     return "\n".join(rows), height
 
 
-def _aligned(steps: list[Written]) -> tuple[str, float]:
+def aligned(steps: list[Written]) -> tuple[str, float]:
     """The equations, each after its label, over as many lines as they take, and their height.
 
     Type gets smaller, and labels stand above, where they would not fit a frame beside each other.

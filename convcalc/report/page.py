@@ -49,19 +49,19 @@ class Page:
 
     def to_markdown(self, **options: Any) -> str:
         """The table as GitHub's Markdown."""
-        return document("markdown", [self.table(**options)])
+        return self.document("markdown", **options)
 
     def to_latex(self, *, fragment: bool = False, **options: Any) -> str:
         """The table as a LaTeX document that compiles as it stands, or as a fragment for one."""
-        return document("latex", [self.table(**options)], fragment)
+        return self.document("latex", fragment, **options)
 
     def to_html(self, *, fragment: bool = False, **options: Any) -> str:
         """The table as one HTML file that needs no other, or as a fragment for a page."""
-        return document("html", [self.tree(**options)], fragment)
+        return self.document("html", fragment, **options)
 
     def to_csv(self, **options: Any) -> str:
         """The rows as comma-separated values, numbers as they are, the total as the last row."""
-        return document("csv", [self.records(**options)])
+        return self.document("csv", **options)
 
     def to_json(self) -> str:
         """The whole as JSON."""
@@ -104,6 +104,10 @@ class Page:
                 hint="The suffix says which.",
             )
         save(written([self], forms[suffix], **options), target)
+
+    def document(self, form: str, fragment: bool = False, **options: Any) -> str:
+        """The page in one of the formats of tables."""
+        return document(form, [self.table_for(form, **options)], fragment)
 
     def table_for(self, form: str, **options: Any) -> Table:
         """The table that one of the formats writes."""
@@ -163,6 +167,8 @@ def written(pages: Sequence[Page], form: str, *, fragment: bool = False, **optio
         return as_json(found if len(found) > 1 else found[0])
     if form == "text":
         return "\n\n".join(page.text(**options) for page in pages)
+    if len(pages) == 1:
+        return pages[0].document(form, fragment, **options)
     return document(form, [page.table_for(form, **options) for page in pages], fragment)
 
 

@@ -63,20 +63,29 @@ def document(tables: Sequence[Table], fragment: bool = False) -> str:
     """Tables as a page, or as a part of one with its own style."""
     bodies = "\n".join("\n".join(_section(table)) for table in tables)
     if fragment:
-        return f"<div>\n<style>\n{_STYLE}</style>\n{bodies}\n</div>"
-    title = html.escape(", ".join(table.title for table in tables if table.title) or "convcalc")
+        return styled(bodies)
+    return framed(", ".join(table.title for table in tables if table.title) or "convcalc", bodies)
+
+
+def styled(body: str, style: str = "") -> str:
+    """A part of a page, with its own style."""
+    return f"<div>\n<style>\n{_STYLE}{style}</style>\n{body}\n</div>"
+
+
+def framed(title: str, body: str, style: str = "") -> str:
+    """A page of HTML that needs no other file, light or dark."""
     return f"""\
 <!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
+<title>{html.escape(title)}</title>
 <style>
-{_FRAME}{_STYLE}</style>
+{_FRAME}{_STYLE}{style}</style>
 </head>
 <body>
-{bodies}
+{body}
 </body>
 </html>"""
 

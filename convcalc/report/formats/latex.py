@@ -124,15 +124,20 @@ def document(tables: Sequence[Table], fragment: bool = False) -> str:
         return "\n\n".join("\n".join(_fragment(table)) for table in tables)
     sheet = _sheet(tables)
     bodies = "\n\n\\bigskip\n".join("\n".join(_section(table, sheet)) for table in tables)
+    return framed(bodies, sheet.paper)
+
+
+def framed(body: str, paper: str = "a4paper") -> str:
+    """A document that compiles as it stands."""
     return "\n".join(
         (
             r"\documentclass{article}",
-            rf"\usepackage[{sheet.paper}, margin=57pt]{{geometry}}",
+            rf"\usepackage[{paper}, margin=57pt]{{geometry}}",
             _PREAMBLE,
             r"\setlength{\parindent}{0pt}",
             r"\pagestyle{empty}",
             r"\begin{document}",
-            bodies,
+            body,
             r"\end{document}",
         )
     )
