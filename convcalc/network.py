@@ -22,13 +22,14 @@ from convcalc.spec.build import Bindings, build, build_symbolic
 from convcalc.spec.document import Spec, read_file, read_mapping, read_string
 
 if TYPE_CHECKING:  # what few commands need is imported by what needs it
+    import pandas
+
     from convcalc.analysis.differences import Snapshot
     from convcalc.analysis.sweep.plan import Axis
     from convcalc.analysis.sweep.rows import Rows, Selection
     from convcalc.analysis.sweep.run import Progress
     from convcalc.execution.backends import Backend
     from convcalc.execution.compiled import Compiled, Timing
-    from convcalc.execution.verify import Verification
     from convcalc.report.checks import Checks
     from convcalc.report.comparison import Comparison
     from convcalc.report.differences import Difference
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.report.fits import FitReport
     from convcalc.report.quiz import Quiz
     from convcalc.report.sweeps import Sweep
+    from convcalc.report.verification import Verified
     from convcalc.report.walkthrough import Walkthrough
 
 
@@ -810,7 +812,7 @@ class Network:
         progress: Callable[[int, int], None] | None = None,
         backend: str | Backend = "numpy",
         against: str | None = None,
-    ) -> Verification:
+    ) -> Verified:
         """Every figure held against runs of the network.
 
         Args:
@@ -828,6 +830,7 @@ class Network:
         """
         from convcalc.execution.backends import backend as chosen
         from convcalc.execution.verify import checked_memory, verify
+        from convcalc.report.verification import Verified
 
         graph, device = self._concrete("verify"), chosen(backend)
         more = 0
@@ -838,9 +841,10 @@ class Network:
             more = comparison.needed_bytes(graph)
         skipped = checked_memory(self.name, graph, device, more)
         if skipped is not None:
-            return skipped
+            return Verified(*skipped)
         predicted = self.summarize().to_dict() if report is None else report
-        found = verify(self.name, graph, predicted, device=device, seed=seed, progress=progress)
+        verified = verify(self.name, graph, predicted, device=device, seed=seed, progress=progress)
+        found = Verified(*verified)
         if against is None:
             return found
         with device.running("verify"):
@@ -939,6 +943,14 @@ class Network:
 
     def __repr__(self) -> str:
         return f"<Network {self.name}: {len(self.graph.nodes):,} layers>"
+
+    def to_dicts(self, **options: Any) -> list[dict[str, Any]]:
+        """A mapping for every layer; see `Report.to_dicts`."""
+        return self.summarize().to_dicts(**options)
+
+    def to_pandas(self, **options: Any) -> pandas.DataFrame:
+        """A row for every layer; see `Report.to_pandas`."""
+        return self.summarize().to_pandas(**options)
 
     def _repr_html_(self) -> str:
         return self.summarize()._repr_html_()

@@ -10,8 +10,7 @@ import click
 ORDER = (
     "summarize", "compare", "formula", "explain", "quiz", "plot", "graph", "limits", "fit",
     "sweep", "reconcile", "verify", "run", "export", "diff", "check", "zoo", "layers", "claims",
-    "schema",
-    "completion",
+    "schema", "completion",
 )  # fmt: skip
 
 

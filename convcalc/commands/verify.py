@@ -92,9 +92,9 @@ def command(
         if result.skipped:
             click.echo(f"Note: {spec} was not run: {result.skipped}", err=True)
         elif form == "text" and output is None:
-            show(Verified(result).rendered(terminal_width()))
+            show(result.rendered(terminal_width()))
         else:
-            pages.append(Verified(result))
+            pages.append(result)
     if form == "json":
         deliver(as_json([check for page in pages for check in page.to_dict()]), output)
     elif pages:

@@ -58,6 +58,9 @@ class Compiled:
         with device.running(what), blas_threads(self._threads):
             self._plan = Plan(graph, weights, device, dtype, self._threads, at_batch)
 
+    def __repr__(self) -> str:
+        return f"<Compiled {self._graph.title}: {len(self._graph.nodes):,} layers, {self._dtype}>"
+
     @property
     def activation_bytes(self) -> int:
         """The memory that all tensors lie in, placed so that those alive together do not overlap.

@@ -19,7 +19,7 @@ from convcalc.report.terminal import Rendered, paragraphs
 _PEAK = "peak_activation_bytes"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FitReport(Fit, Page):
     """The answer of `fit`, for a network of a name and a title, with its other variables.
 
@@ -33,6 +33,8 @@ class FitReport(Fit, Page):
 
     def __str__(self) -> str:
         return self.text()
+
+    __repr__ = __str__
 
     @property
     def _names(self) -> str:

@@ -21,16 +21,13 @@ _COMPARED = "output_vs_"
 """How a quantity is called that says how much the outputs of a library differ; its name follows."""
 
 
-class Verified(Page):
-    """A verification: a line for every layer, then every figure that is wrong."""
-
-    def __init__(self, verification: Verification) -> None:
-        self.verification = verification
+class Verified(Page, Verification):
+    """A verification as a page: a line for every layer, then every figure that is wrong."""
 
     def table(self, **options: Any) -> Table:
         """What the run showed, a row for every layer and one for the whole network."""
         by_layer: dict[str, dict[str, Check]] = {}
-        for check in self.verification.checks:
+        for check in self.checks:
             by_layer.setdefault(check.layer, {})[check.quantity] = check
         whole = by_layer.pop("", {})
         rows = [_row(layer, checks) for layer, checks in by_layer.items()]
@@ -38,16 +35,16 @@ class Verified(Page):
         return Table(
             (Column("ok", ""), Column("layer", "Layer"), *columns),
             rows,
-            _row("Total", whole),
-            title=self.verification.name,
+            None if self.skipped else _row("Total", whole),
+            title=self.name,
             remarks=tuple(self._told(whole)),
         )
 
     def records(self, **options: Any) -> Table:
         """A row for every figure."""
         columns = tuple(Column(key, "") for key in Check._fields)
-        rows = [Row(tuple(check)) for check in self.verification.checks]
-        return Table(columns, rows, title=self.verification.name)
+        rows = [Row(tuple(check)) for check in self.checks]
+        return Table(columns, rows, title=self.name)
 
     def rendered(self, width: int | None, **options: Any) -> Rendered:
         """The table for a terminal, what is wrong in red."""
@@ -61,7 +58,10 @@ class Verified(Page):
             peak = whole["peak_activation_bytes"]
             mark = "✓" if peak.ok else "✗"
             yield f"{mark} Peak of the activations: {peak.observed:,} bytes held at once."
-        checks = self.verification.checks
+        if self.skipped:
+            yield f"Not run: {self.skipped}"
+            return
+        checks = self.checks
         compared = [check for check in checks if check.quantity.startswith(_COMPARED)]
         yield from map(_comparison, compared)
         if compared:
@@ -79,7 +79,7 @@ class Verified(Page):
 
     def to_dict(self) -> list[dict[str, Any]]:
         """The checks as `verify --format json` prints them."""
-        return [check._asdict() for check in self.verification.checks]
+        return [check._asdict() for check in self.checks]
 
 
 def _comparison(check: Check) -> str:

@@ -141,6 +141,10 @@ class Drawing:
     def __str__(self) -> str:
         return self.dot()
 
+    def __repr__(self) -> str:
+        boxes, blocks = len(list(self.boxes)), len(list(self.clusters))
+        return f"<Drawing of {self.title}: {boxes:,} boxes, {blocks:,} opened blocks>"
+
     def _repr_svg_(self) -> str | None:
         from convcalc.report.drawing.dot import is_installed
 

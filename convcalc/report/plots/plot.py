@@ -68,6 +68,10 @@ class Plot:
             self.figure.savefig(file, format=form, metadata={unsaid[form]: None})
         return file.getvalue()
 
+    def __repr__(self) -> str:
+        width, height = self.figure.get_size_inches()
+        return f"<Plot of {width:g}×{height:g} inches>"
+
     def _repr_svg_(self) -> str:
         return self.to_bytes().decode()
 
