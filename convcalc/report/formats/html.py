@@ -17,14 +17,15 @@ _OPEN = 60
 _LONG = 48
 """Letters of a cell that may be broken into lines."""
 
+# .scroll, as the style sheet of Jupyter says more of cells than .convcalc td would
 _STYLE = """\
 .convcalc { font: 14px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
 .convcalc h2 { font-size: 1.25em; margin: 0; }
 .convcalc .about, .convcalc .remarks { opacity: .7; margin: 0; }
 .convcalc .scroll { overflow-x: auto; margin: .75em 0; }
 .convcalc table { border-collapse: collapse; font: inherit; }
-.convcalc th, .convcalc td, .convcalc .row > span { padding: .1em .6em; text-align: left;
-  vertical-align: top; white-space: nowrap; }
+.convcalc .scroll th, .convcalc .scroll td, .convcalc .row > span { padding: .1em .6em;
+  text-align: left; vertical-align: top; white-space: nowrap; }
 .convcalc th, .convcalc tfoot td, .convcalc .head > span, .convcalc .total > span,
 .convcalc summary > .name { font-weight: 600; }
 .convcalc thead th, .convcalc .head { border-bottom: 1px solid; }
