@@ -24,7 +24,8 @@ from convcalc.report.quiz import Quiz
 from .test_cli import Run, run  # noqa: F401
 
 NETWORKS = ("alexnet_cs231n", "lenet5", "vgg16", "c3d", "m5", "mobilenet_v1", "inception_block",
-            "dcgan_generator", "googlenet", "convnext_tiny")  # fmt: skip
+            "dcgan_generator", "googlenet", "convnext_tiny", "fcn32s", "squeezenet1_0", "lenet1",
+            "shufflenet_v2_x1_0")  # fmt: skip
 LENET_5_SEED_1 = """\
  1. avg_pool1 is an avg pool layer. How many parameters does it have?
 

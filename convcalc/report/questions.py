@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from convcalc.analysis.derivation import Derivation, Derivations, Letter, and_joined, put
 from convcalc.analysis.receptive_field import Fields, receptive_fields
-from convcalc.fields import show
+from convcalc.fields import Axes, show
 from convcalc.graph import Graph, Node
 from convcalc.layer import AXIS_NAMES, fields, per_axis
 from convcalc.notation import LATEX, TEXT, Notation
@@ -206,6 +206,8 @@ class _Maker:
         steps = self._written(node, "output")
         if any(step.formula is None for step in steps) or not any(map(_is_worked_out, steps)):
             return None
+        if _picks_axes(node):
+            return None
         names = " × ".join(["channels", *AXIS_NAMES.get(len(node.shape) - 2, ())])
         is_volume = len(node.shape) > 2 and any(step.derivation.axes for step in steps)
         asks = (
@@ -263,7 +265,7 @@ class _Maker:
     def _receptive_field(self, node: Node) -> Question | None:
         if self._fields is None:
             self._fields = receptive_fields(self.graph)
-        if len(node.inputs) != 1:
+        if len(node.inputs) != 1 or not _windows(node):
             return None
         before = _reaches(self._fields, node.inputs[0])
         after = _reaches(self._fields, node)
@@ -286,16 +288,15 @@ class _Maker:
         )  # fmt: skip
 
     def _inverse(self, kind: str, node: Node) -> Question | None:
-        views = node.op.layer.window(*node.op.inputs) or ()
-        windows = [view for view in views if isinstance(view, Window)]
+        windows = _windows(node)
         steps = [step for step in self._written(node, "output") if step.derivation.axes]
         rounds_up = getattr(node.op.layer, "ceil_mode", False)
-        if len(windows) < len(views) or len(steps) != 1 or rounds_up:
+        if not windows or len(steps) != 1 or rounds_up:
             return None
         (step,) = steps
         letters = step.formula.letters if step.formula else []
         symbols = [name for name in letters if Letter.of(name).kind == kind]
-        if len(step.derivation.axes) != len(views) or len(symbols) != 1:
+        if len(step.derivation.axes) != len(windows) or len(symbols) != 1:
             return None
         inverse = Inverse(step.derivation, _STYLE, symbols[0])
         answer, size = inverse.answer, inverse.derivation.value
@@ -307,9 +308,9 @@ class _Maker:
         before, after = node.op.inputs[0], node.shape
         reads = f"it reads {shape(before)} and gives {shape(after)}"
         each = "the same on all sides, " if kind == "padding" else "the same along all axes, "
-        asks = f"Which {kind}{', ' + each if len(views) > 1 else ' '}does it have?"
+        asks = f"Which {kind}{', ' + each if len(windows) > 1 else ' '}does it have?"
         if kind == "padding" and before[2:] == after[2:]:
-            names = AXIS_NAMES.get(len(views), ())
+            names = AXIS_NAMES.get(len(windows), ())
             asks = f"Which padding on each side keeps the {' and the '.join(names)}?"
         return Question(
             kind, node, f"{_said(node, [step], reads, without=kind)}. {asks}", answer, "",
@@ -321,6 +322,21 @@ class _Maker:
 def _is_worked_out(step: Written) -> bool:
     """Whether there are names, the numbers in their places, and what they come to."""
     return len(step.sides(TEXT)) > 2
+
+
+def _windows(node: Node) -> list[Window]:
+    """The windows of a layer along the axes of images; none if it sees them another way."""
+    views = node.op.layer.window(*node.op.inputs) or ()
+    windows = [view for view in views if isinstance(view, Window)]
+    return windows if len(windows) == len(views) else []
+
+
+def _picks_axes(node: Node) -> bool:
+    """Whether a layer is told axes by their numbers, which no question says; but for channels."""
+    layer = node.op.layer
+    axes = (getattr(layer, f.name) for f in fields(type(layer)) if isinstance(f.kind, Axes))
+    usual = (None, 1) if layer.merges else (None,)
+    return layer.name != "linear" and any(axis not in usual for axis in axes)
 
 
 def _reaches(
@@ -394,8 +410,7 @@ def _said(node: Node, steps: Sequence[Written], reads: str = "", without: str = 
 def _fields(node: Node, letters: set[str], of_output: bool) -> Iterator[str]:
     """The fields of a layer that occur in a formula; of an output's also words and flags."""
     layer, rank = node.op.layer, len(node.op.inputs[0]) - 2
-    views = layer.window(*node.op.inputs) or ()
-    windows = [view for view in views if isinstance(view, Window)]
+    windows = _windows(node)
     for name, _, default, _ in fields(type(layer)):
         value = getattr(layer, name)
         if isinstance(value, (bool, str)):
