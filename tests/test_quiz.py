@@ -235,6 +235,12 @@ def test_small_networks_are_asked_for_all_there_is() -> None:
         net.quiz(len(sheet) + 1)
 
 
+def test_layers_that_do_the_same_are_one_question() -> None:
+    # 8 pairs of channels, 3 linear layers, and nothing to learn in two kinds of pooling
+    with pytest.raises(UsageError, match="gives 13 different questions"):
+        convcalc.load("vgg16").quiz(100, kind="params")
+
+
 def test_kinds_are_as_asked_for() -> None:
     net = convcalc.load("vgg16")
     assert {question.kind for question in net.quiz(kind="shape,params")} == {"shape", "params"}
