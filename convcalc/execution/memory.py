@@ -81,7 +81,8 @@ def planned_needs(
             channels: Any = node.shape[1]
             gathered = _PIXELS * (values // channels + 2 * channels)
             scratch = max(scratch, workers * 3 * FLOATS[dtype] * gathered)
-            if values <= channels * 1000:  # as filters of single channels are
+            (conv,) = node.op.layer.parts(*node.op.inputs)
+            if conv.groups == node.op.inputs[0][1]:  # type: ignore[attr-defined]
                 prepared += values // channels * _ROW
         if device.cache_values is None or not has_kernel(node):
             scratch = max(scratch, scratch_bytes(node.op, dtype))
