@@ -646,10 +646,7 @@ class Network:
             }
             arrays = checked_weights(graph, here, dtype, Backend())
 
-        def at_batch(size: int) -> Graph:
-            return self._build({**self._overrides, "N": size})
-
-        return Compiled(graph, arrays, dtype, device, threads, at_batch, what)
+        return Compiled(graph, arrays, dtype, device, threads, what)
 
     def profile(
         self,

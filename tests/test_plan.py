@@ -63,17 +63,13 @@ def random_weights(graph: Graph, negative: bool, dtype: str = "float64") -> dict
     return weights
 
 
-def at_batch(net: convcalc.Network) -> Callable[[int], Graph]:
-    return lambda size: net._build({**net._overrides, "N": size})
-
-
-def differs(net: convcalc.Network, workers: int, split: bool, negative: bool = False) -> float:
+def differs(net: convcalc.Network, workers: int, negative: bool = False) -> float:
     """The largest difference of a plan from the reference, of the largest output, in float64."""
     graph = net.graph
     weights = random_weights(graph, negative)
     inputs = {name: x.astype("float64") for name, x in random_inputs(graph, 1).items()}
     due = run(graph, inputs, weights, np)
-    plan = Plan(graph, weights, Backend(), "float64", workers, at_batch(net) if split else None)
+    plan = Plan(graph, weights, Backend(), "float64", workers)
     plan.run({name: np.full_like(x, math.nan) for name, x in inputs.items()})  # leaves no trace
     found = plan.run(inputs)
     assert found.keys() == due.keys()
@@ -101,7 +97,7 @@ def test_the_zoo_runs_as_its_reference_does(name: str) -> None:
         net = convcalc.load(name, N=2)
     if net.summarize().totals.params > 30_000_000:
         pytest.skip("its weights take longer to draw than all others")
-    assert differs(net, 1 + which % 2, split=which % 3 == 1, negative=which % 2 == 1) < 1e-8
+    assert differs(net, 1 + which % 2, negative=which % 2 == 1) < 1e-8
 
 
 @pytest.mark.parametrize("name", ["resnet50", "densenet121", "mobilenet_v2", "vgg11"])
@@ -226,8 +222,8 @@ BLOCKS = {
 @pytest.mark.parametrize("what", BLOCKS)
 def test_what_is_fused_is_what_the_layers_do(what: str, negative: bool) -> None:
     net = convcalc.loads(f"input: [6, 18, 13]\nlayers:\n      {BLOCKS[what].strip()}", N=4)
-    for workers, split in ((1, False), (2, False), (2, True), (3, False)):
-        assert differs(net, workers, split, negative) < 1e-12
+    for workers in (1, 2, 3):
+        assert differs(net, workers, negative) < 1e-12
 
 
 OVER_INPUTS = {
@@ -257,8 +253,8 @@ OVER_INPUTS = {
 @pytest.mark.parametrize("what", OVER_INPUTS)
 def test_a_merge_writes_over_an_input_only_where_nothing_is_read_after(what: str) -> None:
     net = convcalc.loads(f"input: [6, 17, 17]\nlayers:\n      {OVER_INPUTS[what].strip()}", N=4)
-    for workers, split in ((1, False), (2, False), (3, False), (2, True)):
-        assert differs(net, workers, split) < 1e-12
+    for workers in (1, 2, 3):
+        assert differs(net, workers) < 1e-12
 
 
 WHOLE = {
@@ -308,15 +304,15 @@ def test_networks_as_a_whole(
 ) -> None:
     monkeypatch.setattr(Backend, "cache_values", device.cache_values)
     net = convcalc.loads(WHOLE[what], N=4)
-    for workers, split in ((1, False), (2, False), (3, False), (2, True)):
-        assert differs(net, workers, split) < 1e-12
+    for workers in (1, 2, 3):
+        assert differs(net, workers) < 1e-12
 
 
 @pytest.mark.parametrize("what", BLOCKS)
 def test_what_is_fused_in_many_blocks(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backend, "cache_values", 64)
     net = convcalc.loads(f"input: [6, 18, 13]\nlayers:\n      {BLOCKS[what].strip()}", N=3)
-    assert differs(net, 2, split=False) < 1e-12
+    assert differs(net, 2) < 1e-12
 
 
 def test_factors_that_leave_the_range_of_the_type() -> None:
@@ -411,8 +407,8 @@ def test_one_axis_and_three() -> None:
     """
     for spec in (line, room):
         net = convcalc.loads(spec, N=3)
-        assert differs(net, 2, split=False) < 1e-12
-        assert differs(net, 1, split=False) < 1e-12
+        assert differs(net, 2) < 1e-12
+        assert differs(net, 1) < 1e-12
 
 
 def test_several_inputs_and_outputs_and_shared_weights() -> None:
@@ -428,8 +424,8 @@ def test_several_inputs_and_outputs_and_shared_weights() -> None:
       - {abs: , name: distance}
     outputs: [a, distance]
     """, N=5)  # fmt: skip
-    assert differs(net, 2, split=True) < 1e-12
-    assert differs(net, 2, split=False) < 1e-12
+    assert differs(net, 2) < 1e-12
+    assert differs(net, 2) < 1e-12
 
 
 # -- what a plan is -------------------------------------------------------------------------------
@@ -455,7 +451,7 @@ def test_a_tensor_that_is_read_twice_is_not_fused_away() -> None:
     """)
     paths = [[node.path for node in step.nodes] for step in steps(net.graph)]
     assert paths == [["c"], ["b", "r"], ["add1"]]
-    assert differs(net, 1, split=False) < 1e-12
+    assert differs(net, 1) < 1e-12
 
 
 @pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "densenet121", "vgg16", "alexnet",
@@ -498,17 +494,6 @@ def test_tensors_that_are_alive_together_do_not_overlap(drawn: list[tuple[int, i
     assert alive <= total <= sum(-(-s.size // ALIGNMENT) * ALIGNMENT for s in spans)
 
 
-def test_the_batch_is_split_only_where_nothing_else_depends_on_it() -> None:
-    even = convcalc.loads("{input: [3, 8, 8], layers: [conv: {out_channels: 4, kernel: 3}]}", N=4)
-    bound = convcalc.loads(
-        "{input: [3, 8, 8], layers: [conv: {out_channels: 4, kernel: 3}, flatten, linear: N]}", N=4
-    )
-    for net, shared in ((even, False), (bound, True)):
-        weights = net.init(0)
-        plan = Plan(net.graph, weights, Backend(), "float32", 2, at_batch(net))
-        assert (len(plan._lanes) == 1) is shared
-
-
 # -- kernels --------------------------------------------------------------------------------------
 
 
@@ -518,7 +503,7 @@ def played(record: Callable[[Recorder], None], parts: int = 1, dtype: str = "flo
     recorders = [Recorder(Backend(), s, Share(i, parts)) for i, s in enumerate(scratches)]
     for recorder in recorders:
         record(recorder)
-    play([[recorder.calls] for recorder in recorders], shared=True)
+    play([[recorder.calls] for recorder in recorders])
 
 
 @st.composite
@@ -696,10 +681,9 @@ def _raise(error: type[BaseException], out: Any) -> None:
     raise error
 
 
-@pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_failure_ends_all_workers(which: int, shared: bool, error: type[BaseException]) -> None:
+def test_a_failure_ends_all_workers(which: int, error: type[BaseException]) -> None:
     done: list[int] = []
 
     def work(worker: int, out: Any) -> None:
@@ -709,11 +693,10 @@ def test_a_failure_ends_all_workers(which: int, shared: bool, error: type[BaseEx
     programs[which][7] = [(_raise, (error,), None)]
     before = threading.active_count()
     with pytest.raises(error):
-        play(programs, shared)
+        play(programs)
     assert threading.active_count() == before
     assert done.count(which) == 7
-    if shared:
-        assert all(done.count(worker) in (7, 8) for worker in range(3))
+    assert all(done.count(worker) in (7, 8) for worker in range(3))
 
 
 def test_an_interrupt_while_waiting_ends_all_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -733,7 +716,7 @@ def test_an_interrupt_while_waiting_ends_all_workers(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(threading.Thread, "join", interrupted)
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        play([[], [[(work, (s,), None)] for s in range(500)]], shared=False)
+        play([[], [[(work, (s,), None)] for s in range(500)]])
     assert threading.active_count() == before
     assert len(done) < 500
 
@@ -749,7 +732,7 @@ def test_a_thread_that_cannot_be_started_ends_the_others(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(RuntimeError, match="can't start"):
-        play([[[]], [[]], [[]]], shared=True)
+        play([[[]], [[]], [[]]])
     assert not started[0].is_alive()
 
 
@@ -761,7 +744,7 @@ def test_workers_wait_for_one_another() -> None:
         steps_done[worker] = step + 1
 
     programs = [[[(work, (w, s), None)] for s in range(300)] for w in range(3)]
-    play(programs, shared=True)
+    play(programs)
     assert steps_done == [300] * 3
 
 

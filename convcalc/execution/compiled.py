@@ -36,7 +36,6 @@ class Compiled:
         device: where it is run.
         threads: how many to use on a processor; by default as many as there are cores. Without
             threadpoolctl, BLAS decides.
-        at_batch: gives the same network for another batch.
         what: the name of this in errors.
     """
 
@@ -47,16 +46,15 @@ class Compiled:
         dtype: str,
         device: Backend,
         threads: int | None = None,
-        at_batch: Callable[[int], Graph] | None = None,
         what: str = "compile",
     ) -> None:
         self._graph = graph
         self._dtype = dtype
         self._device = device
         self._lock = Lock()
-        self._threads = workers(threads) if device.shares_work else 1
-        with device.running(what), blas_threads(self._threads):
-            self._plan = Plan(graph, weights, device, dtype, self._threads, at_batch)
+        count = workers(threads) if device.shares_work else 1
+        with device.running(what), blas_threads(1):
+            self._plan = Plan(graph, weights, device, dtype, count)
 
     def __repr__(self) -> str:
         return f"<Compiled {self._graph.title}: {len(self._graph.nodes):,} layers, {self._dtype}>"
@@ -110,8 +108,7 @@ class Compiled:
 
     def _run(self, x: Any, watch: Callable[[int], None] | None) -> Any:
         device = self._device
-        threads = self._threads if self._plan.alone else 1
-        with self._lock, device.running("run"), blas_threads(threads):
+        with self._lock, device.running("run"), blas_threads(1):
             inputs, _ = checked_inputs(self._graph, x, self._dtype, device)
             outputs = {path: device.to_host(y) for path, y in self._plan.run(inputs, watch).items()}
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs

@@ -15,7 +15,7 @@ from typing import Any
 from convcalc.arrays import Array
 from convcalc.execution import arena
 from convcalc.execution.backends import Backend
-from convcalc.execution.executor import storage, weight_shapes
+from convcalc.execution.executor import storage
 from convcalc.execution.fusion import Step, steps
 from convcalc.execution.kernels.lowering import Task, lower
 from convcalc.execution.kernels.recording import Recorder, Scratch, Share
@@ -32,18 +32,14 @@ _CHANNELS_LAST = ("conv", "depthwise_conv", "separable_conv", "conv_transpose", 
 class Plan:
     """A network as calls on memory of its own; `run` makes them.
 
-    A batch is split among the workers where it can be; else they share every step.
-
     Args:
         graph: the network, with numbers for all sizes.
         weights: an array on the host for every weight by its path, of the type `dtype`.
         device: where it is run.
         dtype: float32 or float64.
-        workers: how many threads share the work, in each of which BLAS should then use one.
-        at_batch: gives the same network for another batch.
+        workers: how many threads share every step, in each of which BLAS should then use one.
 
     Attributes:
-        alone: whether one worker does it all.
         steps: what runs as one, in running order; views, which need no call, are left out.
         activation_bytes: the memory that all tensors lie in.
         scratch_bytes: what the kernels use beside it.
@@ -51,21 +47,27 @@ class Plan:
 
     def __init__(
         self, graph: Graph, weights: Mapping[str, Array], device: Backend, dtype: str,
-        workers: int = 1, at_batch: Callable[[int], Graph] | None = None,
+        workers: int = 1,
     ) -> None:  # fmt: skip
-        graphs = _split(graph, workers, at_batch)
+        self._graph = graph
+        self._layout = layout = _smallest_layout(graph)
+        memory = device.xp.empty(layout.size, dtype)
+        self.activation_bytes: int = memory.nbytes
+        self._arrays = {
+            node: block.tensor(device.xp, memory[layout.offsets[node] :][: math.prod(block.shape)])
+            for node, block in layout.blocks.items()
+        }
+        self.steps = [step for step in layout.steps if step not in layout.idle]
+        scratches = [Scratch(device.xp, dtype) for _ in range(workers)]
+        self._programs: list[Program] = [[] for _ in range(workers)]
         prepared: dict[Any, Any] = {}
-        layouts: dict[int, _Layout] = {}
-        self._xp = device.xp
-        self._lanes: list[_Lane] = []
-        for part in graphs:
-            layout = layouts.setdefault(id(part), _smallest_layout(part))
-            share = workers if len(graphs) == 1 else 1
-            self._lanes.append(_Lane(layout, weights, device, dtype, share, prepared))
-        self.alone = len(graphs) == workers == 1
-        self.steps = self._lanes[0].steps
-        self.activation_bytes = sum(lane.bytes for lane in self._lanes)
-        self.scratch_bytes = sum(s.bytes for lane in self._lanes for s in lane.scratches)
+        for step in self.steps:
+            record = lower(self._task(step, weights, device, prepared))
+            for part, program in enumerate(self._programs):
+                recorder = Recorder(device, scratches[part], Share(part, workers))
+                record(recorder)
+                program.append(recorder.calls)
+        self.scratch_bytes = sum(scratch.bytes for scratch in scratches)
 
     def run(
         self, inputs: Mapping[str, Array], watch: Callable[[int], None] | None = None
@@ -76,48 +78,32 @@ class Plan:
             inputs: arrays of the inputs' shapes, by their names.
             watch: called with the number of every step when it is done.
         """
-        start = 0
-        for lane in self._lanes:
-            lane.read({name: x[start : start + lane.batch] for name, x in inputs.items()})
-            start += lane.batch
-        programs = [program for lane in self._lanes for program in lane.programs]
-        play(programs, shared=len(self._lanes) == 1, watch=watch)
-        parts = [lane.outputs() for lane in self._lanes]
-        if len(parts) == 1:
-            return parts[0]
-        return {path: self._xp.concatenate([p[path] for p in parts]) for path in parts[0]}
+        for node in self._graph.inputs:
+            self._array(node)[...] = inputs[node.path]
+        play(self._programs, watch)
+        return {node.path: self._array(node).copy() for node in self._graph.outputs}
 
+    def _array(self, node: Node) -> Array:
+        """A tensor in its place."""
+        return self._layout.seen(node, self._arrays)
 
-def _split(graph: Graph, workers: int, at_batch: Callable[[int], Graph] | None) -> list[Graph]:
-    """The network for every worker's share of the batch; the whole, where that is no gain."""
-    batch: Any = graph.inputs[0].shape[0]
-    even = batch % workers == 0 or batch >= 4 * workers
-    if workers == 1 or at_batch is None or batch < workers or not even:
-        return [graph]
-    sizes = [(i + 1) * batch // workers - i * batch // workers for i in range(workers)]
-    found = {size: at_batch(size) for size in dict.fromkeys(sizes)}
-    # a network that depends on its batch by more than its shapes stays whole
-    same = all(_is_part(other, size, graph, batch) for size, other in found.items())
-    return [found[size] for size in sizes] if same else [graph]
-
-
-def _is_part(part: Graph, size: int, graph: Graph, batch: int) -> bool:
-    """Whether a network for a part of the batch is the same but for the first axis.
-
-    Its layers, their fields and what they read may depend on N, too.
-    """
-    pairs = zip((*part.inputs, *part.nodes), (*graph.inputs, *graph.nodes), strict=False)
-    return (
-        len(part.nodes) == len(graph.nodes)
-        and weight_shapes(part) == weight_shapes(graph)
-        and all(
-            one.path == other.path and one.shape[1:] == other.shape[1:]
-            and [n.path for n in one.inputs] == [n.path for n in other.inputs]
-            and (one.operation is None or one.op.layer == other.op.layer)
-            and (one.shape[0], other.shape[0]) == (size, batch)
-            for one, other in pairs
+    def _task(
+        self, step: Step, weights: Mapping[str, Array], device: Backend, prepared: dict[Any, Any]
+    ) -> Task:
+        return Task(
+            device=device,
+            step=step,
+            x=[self._array(source) for source in step.sources],
+            y=self._array(step.output),
+            residual=None if step.residual is None else self._array(step.residual),
+            in_place=[
+                self._layout.inside.get(source, (None,))[0] is step.output
+                and step.sources.index(source) == number
+                for number, source in enumerate(step.sources)
+            ],
+            weights=weights,
+            prepared=prepared,
         )
-    )  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -299,61 +285,3 @@ def _as_it_is(x: Array) -> Array:
 def _is_plain(x: Array) -> bool:
     """Whether the last axis lies together in memory, and the channels do not."""
     return bool(x.strides[-1] == x.itemsize != x.strides[1])
-
-
-class _Lane:
-    """Memory for one batch, and the calls that its workers make."""
-
-    def __init__(
-        self, layout: _Layout, weights: Mapping[str, Array], device: Backend, dtype: str,
-        workers: int, prepared: dict[Any, Any],
-    ) -> None:  # fmt: skip
-        xp = device.xp
-        self._layout = layout
-        self.batch: Any = layout.graph.inputs[0].shape[0]
-        memory = xp.empty(layout.size, dtype)
-        self.bytes: int = memory.nbytes
-        self._arrays = {
-            node: block.tensor(xp, memory[layout.offsets[node] :][: math.prod(block.shape)])
-            for node, block in layout.blocks.items()
-        }
-        self.steps = [step for step in layout.steps if step not in layout.idle]
-        self.scratches = [Scratch(xp, dtype) for _ in range(workers)]
-        self.programs: list[Program] = [[] for _ in range(workers)]
-        for step in self.steps:
-            record = lower(self._task(step, weights, device, prepared))
-            for part, program in enumerate(self.programs):
-                recorder = Recorder(device, self.scratches[part], Share(part, workers))
-                record(recorder)
-                program.append(recorder.calls)
-
-    def _task(
-        self, step: Step, weights: Mapping[str, Array], device: Backend, prepared: dict[Any, Any]
-    ) -> Task:
-        return Task(
-            device=device,
-            step=step,
-            x=[self._array(source) for source in step.sources],
-            y=self._array(step.output),
-            residual=None if step.residual is None else self._array(step.residual),
-            in_place=[
-                self._layout.inside.get(source, (None,))[0] is step.output
-                and step.sources.index(source) == number
-                for number, source in enumerate(step.sources)
-            ],
-            weights=weights,
-            prepared=prepared,
-        )
-
-    def _array(self, node: Node) -> Array:
-        """A tensor in its place."""
-        return self._layout.seen(node, self._arrays)
-
-    def read(self, inputs: Mapping[str, Array]) -> None:
-        """Put the inputs in their places."""
-        for node in self._layout.graph.inputs:
-            self._array(node)[...] = inputs[node.path]
-
-    def outputs(self) -> dict[str, Array]:
-        """Copies of the outputs."""
-        return {node.path: self._array(node).copy() for node in self._layout.graph.outputs}

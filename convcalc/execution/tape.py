@@ -32,24 +32,22 @@ class _Team:
     a thread that sleeps.
     """
 
-    def __init__(self, workers: int, shared: bool) -> None:
+    def __init__(self, workers: int) -> None:
         self.failure: BaseException | None = None
-        self._shared = shared
         self._missing = self._workers = workers
         self._counting = Lock()
         self._step = 0
 
     def go_on(self) -> bool:
-        """Wait for the others where steps are shared; False if one of them failed."""
-        if self._shared:
-            step = self._step
-            with self._counting:
-                self._missing -= 1
-                if self._missing == 0:
-                    self._missing = self._workers
-                    self._step += 1
-            while self._step == step and self.failure is None:
-                sleep(0)  # lets the others have Python's lock
+        """Wait for the others; False if one of them failed."""
+        step = self._step
+        with self._counting:
+            self._missing -= 1
+            if self._missing == 0:
+                self._missing = self._workers
+                self._step += 1
+        while self._step == step and self.failure is None:
+            sleep(0)  # lets the others have Python's lock
         return self.failure is None
 
     def stop(self, failure: BaseException) -> None:
@@ -62,20 +60,17 @@ Program = list[list[Call]]
 """What one worker does: its calls in every step."""
 
 
-def play(
-    programs: Sequence[Program], shared: bool, watch: Callable[[int], None] | None = None
-) -> None:
+def play(programs: Sequence[Program], watch: Callable[[int], None] | None = None) -> None:
     """Run what was recorded, with a thread for every program but the first.
 
     Args:
-        programs: one for every worker.
-        shared: whether the workers share their steps, and wait for one another after each.
+        programs: one for every worker, of as many steps; they wait for one another after each.
         watch: called with the number of every step that the first worker has done.
 
     Raises:
         BaseException: what a call raised in any worker; all have ended then.
     """
-    team = _Team(len(programs), shared and len(programs) > 1)
+    team = _Team(len(programs))
     threads = [Thread(target=_work, args=(each, team), daemon=True) for each in programs[1:]]
     started: list[Thread] = []
     try:
