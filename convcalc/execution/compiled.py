@@ -11,7 +11,7 @@ from convcalc.arrays import Array
 from convcalc.execution.backends import Backend
 from convcalc.execution.executor import checked_inputs
 from convcalc.execution.plan import Plan
-from convcalc.execution.threads import blas_threads, workers
+from convcalc.execution.threads import one_blas_thread, workers
 from convcalc.graph import Graph
 
 
@@ -53,7 +53,7 @@ class Compiled:
         self._device = device
         self._lock = Lock()
         count = workers(threads) if device.shares_work else 1
-        with device.running(what), blas_threads(1):
+        with device.running(what), one_blas_thread:
             self._plan = Plan(graph, weights, device, dtype, count)
 
     def __repr__(self) -> str:
@@ -108,7 +108,7 @@ class Compiled:
 
     def _run(self, x: Any, watch: Callable[[int], None] | None) -> Any:
         device = self._device
-        with self._lock, device.running("run"), blas_threads(1):
+        with self._lock, device.running("run"), one_blas_thread:
             inputs, _ = checked_inputs(self._graph, x, self._dtype, device)
             outputs = {path: device.to_host(y) for path, y in self._plan.run(inputs, watch).items()}
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs

@@ -9,8 +9,6 @@ which takes threadpoolctl (the extra `fast`); without it BLAS's own threads do t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -31,42 +29,33 @@ def workers(threads: int | None = None) -> int:
     return most if threads is None else min(threads, cores or 1)
 
 
-@contextmanager
-def blas_threads(threads: int) -> Iterator[None]:
-    """BLAS with so many threads, where that can be set; as before afterwards."""
-    found = _blas()
-    if found is None:
-        yield
-        return
-    with _setting:
-        if _setting.users == 0:
-            _setting.limit = found.limit(limits=threads, user_api="blas")
-        _setting.users += 1
-    try:
-        yield
-    finally:
-        with _setting:
-            _setting.users -= 1
-            if _setting.users == 0:
-                _setting.limit.restore_original_limits()
+class _OneBlasThread:
+    """BLAS with one thread, where that can be set, as long as anyone is within; as before then.
 
-
-class _Setting:
-    """BLAS's setting, which is the process's: the first to change it, and how many rely on it."""
+    The setting is the process's: the first to come changes it, and the last to leave restores it.
+    """
 
     def __init__(self) -> None:
-        self.users = 0
-        self.limit: Any = None
         self._lock = Lock()
+        self._users = 0
+        self._limit: Any = None
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        found = _blas()
+        with self._lock:
+            if self._users == 0 and found is not None:
+                self._limit = found.limit(limits=1, user_api="blas")
+            self._users += 1
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._limit is not None:
+                self._limit.restore_original_limits()
+                self._limit = None
 
 
-_setting = _Setting()
+one_blas_thread = _OneBlasThread()
 
 
 @cache
