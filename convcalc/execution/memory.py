@@ -11,6 +11,8 @@ from convcalc.analysis.memory import peak
 from convcalc.errors import ConvcalcError
 from convcalc.execution.backends import SMALLER, Backend, available_bytes
 from convcalc.execution.executor import steps, weight_shapes
+from convcalc.execution.kernels.depthwise import ROW
+from convcalc.execution.kernels.im2col import PIXELS
 from convcalc.execution.kernels.lowering import has_kernel
 from convcalc.execution.numbers import FLOATS
 from convcalc.graph import Graph, Operation
@@ -79,11 +81,11 @@ def planned_needs(
             if node.owner is node:
                 prepared += values * (_TRANSFORMED if _is_3x3(node.op) else 1)
             channels: Any = node.shape[1]
-            gathered = _PIXELS * (values // channels + 2 * channels)
+            gathered = PIXELS * (values // channels + 2 * channels)
             scratch = max(scratch, workers * 3 * FLOATS[dtype] * gathered)
             (conv,) = node.op.layer.parts(*node.op.inputs)
             if conv.groups == node.op.inputs[0][1]:  # type: ignore[attr-defined]
-                prepared += values // channels * _ROW
+                prepared += values // channels * ROW
         if device.cache_values is None or not has_kernel(node):
             scratch = max(scratch, scratch_bytes(node.op, dtype))
     return plainly._replace(
@@ -93,8 +95,6 @@ def planned_needs(
     )
 
 
-_PIXELS = 128
-_ROW = 1 << 14
 _GAPS = 1.1
 _BLOCKS = 24_000_000
 _TRANSFORMED = 4

@@ -47,11 +47,11 @@ def tiled(weight: Any, width: int) -> Any:
     """
     import numpy
 
-    columns = max(1, min(width, _ROW // weight.shape[2]))
+    columns = max(1, min(width, ROW // weight.shape[2]))
     return numpy.tile(weight, (1, 1, columns))
 
 
-_ROW = 1 << 14
+ROW = 1 << 14
 """The most values of a row; longer ones are no faster, and the weights as long."""
 
 

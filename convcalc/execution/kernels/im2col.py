@@ -18,7 +18,7 @@ from convcalc.execution.kernels.recording import (
     windowed,
 )
 
-_PIXELS = 128
+PIXELS = 128
 """The fewest outputs of a product."""
 
 
@@ -57,11 +57,11 @@ def _record_strip(
     recorder: Recorder, weight: Array, x: Array, y: Array, windows: Windows, epilogue: Epilogue
 ) -> None:
     images, height, width, channels = y.shape
-    share, columns = recorder.share, slice(None)
-    if len(weight) == 1 and images * height * width < _PIXELS * share.parts:
-        columns, share = share.channels(channels), WHOLE
-        if columns.start == columns.stop:
-            return
+    pixels = images * height * width
+    # groups are one product, which channels would not split
+    share, columns = recorder.share.split(pixels, PIXELS if len(weight) == 1 else 0, channels)
+    if columns.start == columns.stop:
+        return
     for block in blocks(share, images, height, max(1, _pixels(recorder, weight) // width)):
         target = y[(*block, slice(None), columns)]
         slab = Padding(windows).slab(recorder, x, block, width)
@@ -112,7 +112,7 @@ def record_volume(
 def _pixels(recorder: Recorder, weight: Array) -> int:
     """How many outputs make a block."""
     values: int = weight.shape[0] * weight.shape[1]
-    return max(_PIXELS, recorder.cache // values)
+    return max(PIXELS, recorder.cache // values)
 
 
 def _record_product(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcalc.arrays import Array
-from convcalc.execution.kernels.recording import WHOLE, Epilogue, Recorder, merged
+from convcalc.execution.kernels.recording import Epilogue, Recorder, merged
 
 _ROWS = 192
 """The fewest rows of a product: below, packing the weights takes longer than it saves."""
@@ -36,11 +36,9 @@ def record(
     if epilogue.residual is not None:
         epilogue = epilogue._replace(residual=_matrix(epilogue.residual))
     count, channels = target.shape
-    share, columns = recorder.share, slice(None)
-    if count < _ROWS * share.parts:  # few rows: the workers share the channels
-        columns, share = share.channels(channels), WHOLE
-        if columns.start == columns.stop:
-            return
+    share, columns = recorder.share.split(count, _ROWS, channels)
+    if columns.start == columns.stop:
+        return
     if count <= _FEW and not before and weight.strides[0] == weight.itemsize:
         _record_few(recorder, rows, weight.T[columns], target[:, columns])
         epilogue.of((slice(None),), columns).record(

@@ -58,6 +58,16 @@ class Share(NamedTuple):
         own = self.of(-(-count // _VECTOR))
         return slice(min(count, _VECTOR * own.start), min(count, _VECTOR * own.stop))
 
+    def split(self, outputs: int, least: int, channels: int) -> tuple[Share, slice]:
+        """The worker's share of the outputs, and which channels of these it computes.
+
+        Where there are fewer than `least` outputs for each worker, they share the channels, so
+        that products keep their rows; whose slice is empty has nothing to do.
+        """
+        if outputs < least * self.parts:
+            return WHOLE, self.channels(channels)
+        return self, slice(0, channels)
+
 
 WHOLE = Share()
 _VECTOR = 16

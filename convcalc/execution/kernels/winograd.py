@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from convcalc.arrays import Array
 from convcalc.execution.kernels.recording import (
-    WHOLE,
     Block,
     Epilogue,
     Padding,
@@ -116,11 +115,9 @@ def _record_strip(
     m = transform.outputs
     images, height, width, channels = y.shape
     down, across = -(-height // m), -(-width // m)
-    share, columns = recorder.share, slice(None)
-    if images * down * across < _TILES * share.parts:
-        columns, share = share.channels(channels), WHOLE
-        if columns.start == columns.stop:
-            return
+    share, columns = recorder.share.split(images * down * across, _TILES, channels)
+    if columns.start == columns.stop:
+        return
     for block in blocks(share, images, down, max(1, tiles // across)):
         _record_block(
             recorder, x, weight[..., columns], y[..., columns], windows, block,
