@@ -65,7 +65,8 @@ def _record_few(recorder: Recorder, x: Array, weight: Array, y: Array) -> None:
 
     BLAS would copy the weight first. Products of a matrix and a vector read it where it lies, a
     part in the cache for one row after the other; from some rows on, one product with it on the
-    left is faster.
+    left is faster. These products are `dot`'s: `matmul` keeps Python's lock for those of vectors,
+    and workers wait for one another.
 
     Args:
         recorder: takes the calls.
@@ -73,17 +74,17 @@ def _record_few(recorder: Recorder, x: Array, weight: Array, y: Array) -> None:
         weight: (K, C), each row together in memory.
         y: (M, K).
     """
-    matmul = recorder.xp.matmul
+    xp = recorder.xp
     if len(x) > _FEWER:
         turned = recorder.scratch(len(weight), len(x))
-        recorder.add(matmul, weight, x.T, out=turned)
+        recorder.add(xp.matmul, weight, x.T, out=turned)
         recorder.copy(turned.T, y)
         return
     each = max(1, recorder.cache // weight.shape[1])
     for start in range(0, len(weight), each):
         part = slice(start, start + each)
         for row in range(len(x)):
-            recorder.add(matmul, weight[part], x[row], out=y[row, part])
+            recorder.add(xp.dot, weight[part], x[row], out=y[row, part])
 
 
 _FEW = 16
