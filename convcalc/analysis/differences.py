@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from convcalc.analysis.conditions import Comparison, Condition, ratio
+from convcalc.analysis.conditions import Comparison, Condition, amount, ratio
 from convcalc.analysis.quantities import COLUMNS, TOTALS
 from convcalc.dim import Dim, Size
 from convcalc.errors import ConvcalcError, UndecidableError, UsageError, shorten
@@ -18,9 +18,10 @@ FIGURES = tuple(name for name in COLUMNS if name not in ("flops", "params_no_bia
 
 SAME, CHANGED, RENAMED, ADDED, REMOVED = "same", "changed", "renamed", "added", "removed"
 
-_RENAMED, _CHANGED, _ALONE, _OF_ANOTHER_TYPE = 1, 2, 3, 5
-"""What an alignment costs: a pair that only its paths tell apart, one of the same path, a layer
-without a counterpart, and a pair of one path and two types, which is less than two alone."""
+_RENAMED, _CHANGED, _RENAMED_WITHOUT_MACS, _ALONE, _OF_ANOTHER_TYPE = 2, 4, 5, 6, 10
+"""What an alignment costs: a pair that only its paths tell apart, one of the same path, a renamed
+pair of activations or norms, many of which are alike, a layer without a counterpart, and a pair of
+one path and two types, which is less than two alone."""
 _MOST_PAIRS = 1_000_000
 """As many pairs of layers are looked at; it takes a second."""
 
@@ -106,7 +107,14 @@ def changes(old: Sequence[Layer], new: Sequence[Layer]) -> list[Change]:
 
 
 def _counterparts(old: Sequence[Layer], new: Sequence[Layer]) -> dict[int, int]:
-    """For layers of the new network, by position, the position of the old counterpart."""
+    """For layers of the new network, by position, the position of the old counterpart.
+
+    Of alignments that cost the same, one is found whichever of the two networks is the old one.
+    """
+    differing = ((str(a), str(b)) for a, b in zip(old, new, strict=False) if a != b)
+    a, b = next(differing, ("", ""))
+    if (len(old), a) > (len(new), b):
+        return {j: i for i, j in _counterparts(new, old).items()}
     by_path = {layer.path: i for i, layer in enumerate(old)}
     pairs = {
         j: by_path[layer.path]
@@ -194,7 +202,9 @@ def _pair_cost(old: Layer, old_kind: Any, new: Layer, new_kind: Any) -> int | No
     """What it costs to take two layers for counterparts; None where they are none."""
     if old.path == new.path:
         return _CHANGED if old.type == new.type else _OF_ANOTHER_TYPE
-    return _RENAMED if old_kind == new_kind else None
+    if old_kind != new_kind:
+        return None
+    return _RENAMED_WITHOUT_MACS if old.figures["macs"] == 0 else _RENAMED
 
 
 # -- conditions on changes -------------------------------------------------------------------------
@@ -217,7 +227,10 @@ class Bound(NamedTuple):
         """
         bare = text.strip()
         is_relative = bare.endswith("%")
-        condition = Condition.parse(bare.removesuffix("%"), TOTALS, ())
+        limit = bare.removesuffix("%")
+        if not limit.strip():
+            raise UsageError("an empty condition", hint=f"{_EXAMPLES}.")
+        condition = Condition.parse(limit, TOTALS, ())
         rule = condition.rule
         if (
             not isinstance(rule, Comparison)
@@ -228,11 +241,20 @@ class Bound(NamedTuple):
                 f"'{shorten(bare)}': the change of one total is compared with a number",
                 hint=f"{_EXAMPLES}; several may be given.",
             )
-        if bare.split(rule.sign, 1)[1].strip()[0] not in "+-":
+        change = limit.split(rule.sign, 1)[1].strip()
+        if change[0] not in "+-":
             raise UsageError(
                 f"'{shorten(bare)}': a change has a sign, + or -",
                 hint=f"{_EXAMPLES}; what a total may be at most is for `convcalc check --max`.",
             )
+        try:
+            amount(change[1:])
+        except UsageError:
+            # 50 % 3 would be 2, and +-5 is of no sign
+            raise UsageError(
+                f"'{shorten(bare)}': a change is a sign and one number, not '{shorten(change)}'",
+                hint=f"{_EXAMPLES}.",
+            ) from None
         if is_relative and list(rule.units()):
             raise UsageError(f"'{shorten(bare)}': a percentage has no unit", hint=f"{_EXAMPLES}.")
         return cls(bare, condition.names[0], rule, is_relative)
