@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from convcalc import arith
 from convcalc.analysis.differences import FIGURES, Layer, Snapshot
 from convcalc.analysis.memory import BYTES
 from convcalc.analysis.quantities import QUANTITIES, TOTALS
-from convcalc.dim import Dim, Size, symbol
+from convcalc.dim import Dim, Size, at_least, symbol
 from convcalc.errors import ConvcalcError, SpecError, shorten
 from convcalc.layers import layer_class, layer_names
 from convcalc.report.table import JSON_VERSION
@@ -22,21 +23,32 @@ from convcalc.spec.zoo import find_spec, read_text
 _AGAIN = "`convcalc summarize SPEC --format json` writes such a file."
 
 
-def saved_in(text: str) -> Any:
-    """A saved report in some text, as JSON has it; None where it is something else, as a spec."""
+_START = re.compile(r'[\s\[]*\{\s*"convcalc"\s*:')
+
+
+def saved_in(text: str, shown: str) -> Any:
+    """A saved report in some text, as JSON has it; None where it is something else, as a spec.
+
+    Raises:
+        SpecError: it starts as one, and is no JSON, as where it was cut off; `shown` says where.
+    """
     if text.lstrip()[:1] not in ("{", "["):
         return None
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    except (ValueError, RecursionError) as error:
+        if not _START.match(text):
+            return None
+        fact = f"a saved report that is cut off or damaged: {shorten(str(error), 200)}"
+        raise SpecError(fact, hint=_AGAIN).located(shown) from None
     first = found[0] if isinstance(found, list) and found else found
     return found if isinstance(first, dict) and "convcalc" in first else None
 
 
 def saved_file(spec: str | os.PathLike[str]) -> Any:
     """The saved report in a file, as JSON has it; None where it is a spec, or one of the zoo."""
-    return saved_in(read_text(find_spec(spec)))
+    file = find_spec(spec)
+    return saved_in(read_text(file, "a spec or a saved report"), shorten(file, 200))
 
 
 def snapshot(found: Any, shown: str) -> Snapshot:
@@ -85,12 +97,16 @@ class _Reader:
             raise SpecError("layers of one name stand here twice")
         self.check_sums(layers, totals)
         params = totals["params"]
-        of_a_value = [
-            size
-            for size in sorted(set(BYTES.values()))
-            if params and size * params == totals["param_bytes"]
-        ]
-        return Snapshot(name, variables, layers, totals, next(iter(of_a_value), None))
+        sizes = sorted(set(BYTES.values()))
+        of_a_value = [size for size in sizes if params and size * params == totals["param_bytes"]]
+        if params and not of_a_value:
+            raise SpecError(
+                f"{params:,} params take {sizes[0]} to {sizes[-1]} bytes each, not "
+                f"{totals['param_bytes']:,} together"
+            ).located("totals.param_bytes")
+        value_bytes = next(iter(of_a_value), None)
+        self.check_memory(layers, totals["activation_bytes"], value_bytes)
+        return Snapshot(name, variables, layers, totals, value_bytes)
 
     def layer(self, row: Any, place: str) -> Layer:
         kind = self.part(row, "type", str, place)
@@ -120,6 +136,14 @@ class _Reader:
                     raise SpecError(
                         f"the layers add up to {found:,}, and the total is {totals[quantity]:,}"
                     ).located(f"totals.{quantity}")
+
+    def check_memory(self, layers: Sequence[Layer], total: Any, value_bytes: int | None) -> None:
+        """Raise where the outputs alone take more than the total."""
+        outputs = (value_bytes or 0) * sum(layer.figures["values"] for layer in layers)
+        if at_least(total, outputs) is False:
+            raise SpecError(
+                f"the outputs take {outputs:,} bytes, and the total is {total:,}"
+            ).located("totals.activation_bytes")
 
     def part(self, found: Any, name: str, kind: type, place: str) -> Any:
         """A part of a mapping, of a type."""

@@ -96,8 +96,8 @@ def matching(pattern: str) -> list[str]:
     return found
 
 
-def read_text(path: str) -> str:
-    """The text of a spec file.
+def read_text(path: str, what: str = "a spec") -> str:
+    """The text of a file; `what` says what it should be.
 
     Raises:
         SpecError: it cannot be read, is too large, or is no UTF-8 text.
@@ -110,7 +110,7 @@ def read_text(path: str) -> str:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise SpecError(f"{shown}: {error.strerror or error}") from None
-    return decode(data, shown)
+    return decode(data, shown, what)
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
@@ -120,10 +120,10 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return descriptor
 
 
-def decode(data: bytes, shown: str) -> str:
+def decode(data: bytes, shown: str, what: str = "a spec") -> str:
     """The text of some bytes, which must be UTF-8 and of bounded size."""
     if len(data) > MAX_BYTES:
-        raise SpecError(f"{shown} is larger than {MAX_BYTES // 10**6} MB, too large for a spec")
+        raise SpecError(f"{shown} is larger than {MAX_BYTES // 10**6} MB, too large for {what}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
