@@ -1059,6 +1059,7 @@ def diff(
     new: Network | Report | str | os.PathLike[str] | Mapping[str, Any],
     *,
     fail_on: str | Iterable[str] = (),
+    symbolic: str | Iterable[str] = (),
     dtype: str = "float32",
 ) -> Difference:
     """What changed from one network to another: layers matched by path and by what they are.
@@ -1073,6 +1074,7 @@ def diff(
         new: the same of the other network.
         fail_on: conditions on the changes of totals, as `"macs > +5%"`; those that hold are in
             `failed` of the result.
+        symbolic: names of variables that are left symbolic; reports have what they have.
         dtype: what bytes are counted for, where a network does not come with them.
 
     Raises:
@@ -1086,10 +1088,11 @@ def diff(
     _check_dtype(dtype)
     texts = bounds([fail_on] if isinstance(fail_on, str) else fail_on)
     with collector_paused():
-        return Difference(_snapshot(old, dtype), _snapshot(new, dtype), texts)
+        before, after = (_snapshot(given, symbolic, dtype) for given in (old, new))
+        return Difference(before, after, texts)
 
 
-def _snapshot(given: Any, dtype: str) -> Snapshot:
+def _snapshot(given: Any, symbolic: str | Iterable[str], dtype: str) -> Snapshot:
     from convcalc.report.differences import snapshot_of
     from convcalc.report.saved import saved_file, snapshot
 
@@ -1099,8 +1102,13 @@ def _snapshot(given: Any, dtype: str) -> Snapshot:
         saved = saved_file(given)
         if saved is not None:
             return snapshot(saved, shorten(os.fsdecode(given), 200))
-        given = load(given)
-    return snapshot_of(given.summarize(dtype=dtype) if isinstance(given, Network) else given)
+        given = Network(read_file(given), {}, build=False)
+    if isinstance(given, Network):
+        try:
+            given = given.summarize(symbolic=symbolic, dtype=dtype)
+        except UsageError as error:
+            raise error.located(given.name) from None
+    return snapshot_of(given)
 
 
 def _met(condition: Requirement, given: Mapping[str, int]) -> bool:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import convcalc
 from convcalc import ConvcalcError
 from convcalc.analysis.differences import (
+    _ALONE,
     FIGURES,
     SAME,
     Bound,
@@ -80,6 +81,19 @@ def test_nothing_changes_from_a_network_to_itself(old: list[Layer]) -> None:
 
 
 @given(layers, layers)
+def test_back_again_is_the_mirror(old: list[Layer], new: list[Layer]) -> None:
+    there, back = changes(old, new), changes(new, old)
+    assert {(id(c.old), id(c.new)) for c in there} == {(id(c.new), id(c.old)) for c in back}
+
+
+def test_layers_without_macs_stay_where_they_are() -> None:
+    """One more layer has the norm of as many channels as the transition after it had."""
+    found = convcalc.diff("densenet121", "densenet169").changes
+    counted = Counter(change.kind for change in found)
+    assert counted == {"same": 354, "added": 168, "changed": 72}
+
+
+@given(layers, layers)
 def test_what_is_there_in_both_stays(old: list[Layer], new: list[Layer]) -> None:
     same = [change.layer for change in changes(old, new) if change.kind == SAME]
     assert same == [one for one in new if one in old]
@@ -93,7 +107,7 @@ def test_an_alignment_is_the_cheapest(old: list[Layer], new: list[Layer]) -> Non
         each = [_pair_cost(old[i], old[i].kind, new[j], new[j].kind) for i, j in pairs]
         if None in each:
             return None
-        return sum(filter(None, each)) + 3 * (len(old) + len(new) - 2 * len(pairs))
+        return sum(filter(None, each)) + _ALONE * (len(old) + len(new) - 2 * len(pairs))
 
     every = (
         list(zip(ours, theirs, strict=True))
@@ -203,6 +217,7 @@ PAIRS = [
     ("vgg16", "mobilenet_v2"),
     ("unet", "unet"),
     ("resnet50", "vgg11"),
+    ("lenet5", "inception_v3"),
 ]
 
 
@@ -227,12 +242,52 @@ def test_the_rows_add_up_to_the_total(old: str, new: str, options: dict[str, Any
     if not options:
         assert len(table.rows) <= 50
     assert table.total is not None
-    for cells, total in zip(
-        itertools.islice(zip(*(row.cells for row in table.rows), strict=True), 3, 5),
-        table.total.cells[3:5],
-        strict=False,
-    ):
-        assert sum(cell.value for cell in cells if cell) == (total.value if total else 0)
+    for i in range(3, 6):
+        total = table.total.cells[i]
+        found = sum(row.cells[i].value for row in table.rows if row.cells[i])
+        assert found == (total.value if total else 0)
+
+
+def test_a_larger_input_has_a_row() -> None:
+    small, large = (convcalc.load("lenet5", H=size) for size in (32, 36))
+    rows = convcalc.diff(small, large).table().rows
+    assert (rows[0].cells[0], rows[0].cells[5].value) == ("input", 4 * 4 * 28)
+    assert "by −12·(H − 9)·W" in str(
+        convcalc.diff(*(convcalc.loads(SYMBOLIC.format(height)) for height in ("H", 9)))
+    )
+
+
+SYMBOLIC = "{{input: [3, {}, W], layers: [conv: {{out_channels: 8, kernel: 3}}]}}"
+
+
+def test_only_modules_that_were_there_change_by_percentages() -> None:
+    lines = str(convcalc.diff("resnet18", "resnet50")).splitlines()
+    bottlenecks = [line for line in lines if ".bottleneck" in line]
+    assert len(bottlenecks) == 16
+    assert not any("%" in line for line in bottlenecks)
+    (line,) = [
+        line
+        for line in convcalc.diff("vgg11", "vgg11_bn").text(depth=1).splitlines()
+        if line.startswith("block1")
+    ]
+    assert "%)" in line
+
+
+def test_values_that_set_the_two_apart_are_told() -> None:
+    one, four = convcalc.load("lenet5"), convcalc.load("lenet5", N=4)
+    assert str(convcalc.diff(four, one)).endswith("\nVariables: N 4 → 1.")
+    symbolic = convcalc.load("lenet5").summarize(symbolic="H,W")
+    assert str(convcalc.diff(symbolic, one)).endswith(
+        "\nVariables: H symbolic → 28, W symbolic → 28."
+    )
+
+
+def test_specs_can_be_left_symbolic(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(convcalc.load("resnet18").summarize(symbolic="H,W").to_json())
+    assert not kinds(convcalc.diff(file, "resnet18", symbolic="H,W").changes)
+    out = run("diff", str(file), "resnet34", "--symbolic", "H,W", "--depth", "1").out
+    assert "by 73,728·⌈H/4⌉·⌈W/4⌉" in out
 
 
 def test_modules_that_are_new_have_one_row() -> None:
@@ -334,6 +389,14 @@ def damaged() -> Iterator[tuple[Any, str]]:
     yield changed(layers=[{**first, "macs": "X"}]), "layers[0].macs: a size is due here"
     yield changed(layers=[{**first, "params": -5}]), "layers[0].params: a size is due here"
     yield changed(layers=[first]), "totals.params: the layers add up to 112, and the total is 2,359"
+    yield (
+        changed(totals={**good["totals"], "activation_bytes": 100}),
+        "totals.activation_bytes: the outputs take ",
+    )
+    yield (
+        changed(totals={**good["totals"], "param_bytes": 7}),
+        "totals.param_bytes: 2,359 params take 1 to 8 bytes each, not 7 together",
+    )
     yield changed(layers=[first, first]), "layers of one name stand here twice"
     yield [good, good], "one report is due, not a list of 2"
 
@@ -360,6 +423,19 @@ def test_saved_names_send_nothing_to_terminals(run: Run, tmp_path: Path) -> None
     assert "renamed: was �[31mred" in out
     assert "H �[31mred → 12" in out
     assert "\x1b" not in out
+
+
+def test_reports_that_are_cut_off_or_too_large_are_called_reports(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    text = convcalc.load("lenet5").summarize().to_json()
+    file.write_text(text[: len(text) // 2])
+    result = run("diff", str(file), "lenet5")
+    assert result.code == 3
+    assert result.err.startswith(f"Error: {file}: a saved report that is cut off or damaged: ")
+    file.write_text(text + " " * 10_000_000)
+    assert run("diff", "lenet5", str(file)) == Result(
+        3, "", f"Error: {file} is larger than 10 MB, too large for a spec or a saved report\n"
+    )
 
 
 def test_a_spec_written_as_json_is_a_spec(run: Run, tmp_path: Path) -> None:
@@ -413,8 +489,11 @@ def test_conditions_on_changes(text: str, old: int, new: int, holds: bool) -> No
             "condition 'mac > +5', character 1: unknown name 'mac'. Did you mean 'macs'?",
         ),
         ("buffers > +5 KiB", "condition 'buffers > +5 KiB', character 9: buffers is a count"),
-        ("", "an empty condition"),
-        ("%", "an empty condition"),
+        ("", "an empty condition. For instance macs > +5%"),
+        ("%", "an empty condition. For instance macs > +5%"),
+        ("macs > +50 % 3", "'macs > +50 % 3': a change is a sign and one number, not '+50 % 3'."),
+        ("macs > +-5%", "'macs > +-5%': a change is a sign and one number, not '+-5'."),
+        ("macs > +10/0", "'macs > +10/0': a change is a sign and one number, not '+10/0'."),
     ],
 )
 def test_wrong_conditions(run: Run, text: str, expected: str) -> None:
@@ -480,7 +559,15 @@ def test_wrong_calls(run: Run, tmp_path: Path) -> None:
     assert run("diff", "lenet5", "lenet5", "--depth", "1", "--all").code == 2
     assert "Did you mean 'lenet5'?" in run("diff", "lenet", "lenet5").err
     result = run("diff", "lenet5", "lenet5", "--old-set", "h=5")
-    assert (result.code, result.err[:28]) == (2, "Error: unknown variable 'h'.")
+    assert (result.code, result.err[:37]) == (2, "Error: LeNet-5: unknown variable 'h'.")
+    result = run("diff", "lenet5", "lenet5", "--set", "H=32", "--symbolic", "H")
+    assert (result.code, result.err) == (
+        2, "Error: H is given a number and left symbolic: one will do\n",
+    )  # fmt: skip
+    result = run("diff", str(file), str(file), "--symbolic", "H")
+    assert (result.code, result.err) == (
+        2, "Error: --symbolic is for specs, and both are saved reports\n",
+    )  # fmt: skip
 
 
 def test_one_of_the_two_on_standard_input(run: Run, tmp_path: Path) -> None:

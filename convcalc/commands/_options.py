@@ -188,6 +188,17 @@ def parse_settings(
     return values
 
 
+def check_symbolic(names: str, values: dict[str, str]) -> None:
+    """Raise if what --symbolic names has a value on the line too.
+
+    Raises:
+        UsageError: it has.
+    """
+    for name in names.split(","):
+        if name.strip() in values:
+            raise UsageError(f"{name.strip()} is given a number and left symbolic: one will do")
+
+
 def chosen_format(form: str | None, output: str | None, suffixes: dict[str, str]) -> str:
     """The form of the output: as given, or as the suffix of -o says, or the first there is.
 

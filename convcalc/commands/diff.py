@@ -6,6 +6,7 @@ import click
 
 from convcalc.commands._options import (
     SPEC,
+    check_symbolic,
     deliver_pages,
     dtype_option,
     open_network,
@@ -38,6 +39,10 @@ from convcalc.report.saved import saved_file
     help="A value for a variable of NEW alone.",
 )  # fmt: skip
 @click.option(
+    "--symbolic", metavar="NAMES", default="",
+    help="Leave these variables of specs symbolic: every change is a closed form, e.g. H,W.",
+)  # fmt: skip
+@click.option(
     "--depth", type=click.IntRange(min=1), metavar="N",
     help="Sum the layers up by module, N levels of the module tree.",
 )  # fmt: skip
@@ -54,6 +59,7 @@ def command(
     batch: str | None,
     old_settings: tuple[str, ...],
     new_settings: tuple[str, ...],
+    symbolic: str,
     depth: int | None,
     everything: bool,
     dtype: str,
@@ -78,10 +84,16 @@ def command(
     if depth is not None and everything:
         raise UsageError("--depth sums layers up, and --all shows each: one will do")
     both = parse_settings(settings, batch)
+    of_old = {**both, **parse_settings(old_settings, None, "--old-set")}
+    of_new = {**both, **parse_settings(new_settings, None, "--new-set")}
+    check_symbolic(symbolic, {**of_old, **of_new})
+    sides = _side(old, of_old), _side(new, of_new)
+    if symbolic and not any(isinstance(side, Network) for side in sides):
+        raise UsageError("--symbolic is for specs, and both are saved reports")
     found = diff(
-        _side(old, {**both, **parse_settings(old_settings, None, "--old-set")}),
-        _side(new, {**both, **parse_settings(new_settings, None, "--new-set")}),
+        *sides,
         fail_on=fail_on,
+        symbolic=symbolic,
         dtype=dtype,
     )
     deliver_pages([found], form, output, fragment, depth=depth, everything=everything)
@@ -95,7 +107,7 @@ def command(
 def _side(spec: str, values: dict[str, str]) -> Network | str:
     """A network, or the file of a saved report."""
     if spec == "-" or saved_file(spec) is None:
-        return open_network(spec, values)
+        return open_network(spec, values, build=False)
     if values:
         raise UsageError(
             f"{shorten(spec, 200)} is a saved report: it has its values already",

@@ -9,6 +9,7 @@ import click
 
 from convcalc.analysis.closed_form import Forms, Formula
 from convcalc.commands._options import (
+    check_symbolic,
     deliver_pages,
     dtype_option,
     open_network,
@@ -19,7 +20,7 @@ from convcalc.commands._options import (
     table_options,
     variables_options,
 )
-from convcalc.errors import ConvcalcError, UsageError
+from convcalc.errors import ConvcalcError
 from convcalc.report.columns import COLUMNS, DEFAULT_COLUMNS, STYLES, Layout
 from convcalc.report.output import show, terminal_width
 from convcalc.report.report import Report
@@ -91,9 +92,7 @@ def command(
         layout["depth"] = depth
     Layout(**layout).figures()
     values = parse_settings(settings, batch)
-    for name in symbolic.split(","):
-        if name.strip() in values:
-            raise UsageError(f"{name.strip()} is given a number and left symbolic: one will do")
+    check_symbolic(symbolic, values)
 
     def reports() -> Iterator[Report]:
         for spec in specs:

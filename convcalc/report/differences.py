@@ -140,7 +140,7 @@ class Difference(Page):
                     for name, title in zip(_SHOWN, ("Params", "MACs", "Memory"), strict=True)
                 ),
             ),
-            [self._row(group, percents) for group in groups],
+            [*self._inputs(percents), *(self._row(group, percents) for group in groups)],
             Row(("total", "", "", *self._total_changes(percents)), TOTAL),
             title=self._title,
             about=self._about,
@@ -230,11 +230,11 @@ class Difference(Page):
         yield from map(str, self.failed)
         for quantity, title in _TITLES.items():
             yield f"{title}: {self._told(quantity)}."
-        old, new = self.old.variables, self.new.variables
+        old, new = _variables(self.old), _variables(self.new)
         differing = [
-            shorten(f"{name} {plain(old[name])} → {plain(new[name])}", 200)
+            shorten(f"{name} {old[name]} → {new[name]}", 200)
             for name in old
-            if name in new and plain(old[name]) != plain(new[name])
+            if name in new and old[name] != new[name]
         ]
         if differing:
             yield f"Variables: {', '.join(differing)}."
@@ -255,6 +255,18 @@ class Difference(Page):
             yield None if old is None or new is None else _change(old, new, percents)
 
     # -- rows
+
+    def _inputs(self, percents: bool) -> Iterator[Row]:
+        """The memory of the inputs where it changes: what the total has beside the layers."""
+        old, new = self.total("activation_bytes")
+        size = self._value_bytes
+        if size is None or old is None or new is None:
+            return
+        for change in self.changes:
+            before, after = change.figure("values")
+            old, new = old - size * before, new - size * after
+        if told := _change(old, new, percents):
+            yield Row(("input", CHANGED, "", None, None, told))
 
     def _groups(self, shown: Shown) -> list[_Group]:
         if shown.depth is not None:
@@ -300,11 +312,21 @@ class Difference(Page):
         for name in _SHOWN:
             old, new = group.figure(name)
             size = 1 if name != "values" else self._value_bytes
-            figures.append(None if size is None else _change(size * old, size * new, percents))
+            figures.append(
+                None if size is None else _change(size * old, size * new, percents and group.stays)
+            )
         if group.module:
             return Row((group.module, group.counted, "", *figures), MODULE)
         change = group.changes[0]
         return Row((change.layer.path, _what(change), _output(change), *figures))
+
+
+def _variables(snapshot: Snapshot) -> dict[str, str]:
+    """The values of the variables, and of the batch, in words."""
+    found = {name: str(plain(value)) for name, value in snapshot.variables.items()}
+    if snapshot.layers:
+        found = {"N": str(plain(snapshot.layers[0].shape[0])), **found}
+    return {name: "symbolic" if value == name else value for name, value in found.items()}
 
 
 def _module_at(depth: int) -> Callable[[Change], str]:
@@ -332,6 +354,15 @@ class _Group(NamedTuple):
             before, after = change.figure(name)
             old, new = old + before, new + after
         return old, new
+
+    @property
+    def stays(self) -> bool:
+        """Whether it was there before: what is put together anew is no percentage of anything."""
+        within = f"{self.module}."
+        return not self.module or any(
+            change.old is not None and f"{change.old.path}.".startswith(within)
+            for change in self.changes
+        )
 
     @property
     def counted(self) -> str:
