@@ -240,7 +240,67 @@ def test_broken_specs_are_no_failed_checks(run: Run, tmp_path: Path) -> None:
     file.write_text("{input: [3, 4], layers: [conv2d: 3]}")
     result = run("check", str(file), "--max", "params=1", "--format", "junit")
     assert result.code == 3
-    assert not result.out
+    (suite,) = ElementTree.fromstring(result.out)
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("1", "0", "1")
+
+
+def test_a_broken_spec_keeps_no_other_from_its_check(run: Run, over: str, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("{input: [3, 4],\n layers: [conv2d: 3]}")
+    (tmp_path / "broken.yaml").write_text("extends: base.yaml")
+    (tmp_path / "open.yaml").write_text("{input: [3, H], layers: [relu], budget: {compares: 9}}")
+    arguments = ("check", "broken.yaml", "open.yaml", over, "lenet5")
+    result = run(*arguments)
+    assert result.code == 3
+    assert [line[:2] for line in result.out.splitlines()] == ["✗ ", "✗ ", "✓ ", "✓ "]
+    assert [line.partition(": ")[0] for line in result.err.splitlines()] == [
+        "Error", "Error",
+    ]  # fmt: skip
+    result = run(*arguments, "--format", "github")
+    assert result.code == 3
+    assert [line.rpartition("::")[0] for line in result.out.splitlines()] == [
+        "::error file=base.yaml,line=2,col=11,title=broken.yaml%3A spec",
+        "::error file=open.yaml,line=1,col=52,title=open.yaml%3A spec",
+        "::error file=net.yaml,line=9,col=16,title=net.yaml%3A expect macs",
+        "::error file=net.yaml,line=10,col=18,title=net.yaml%3A budget params",
+    ]
+    root = ElementTree.fromstring(run(*arguments, "--format", "junit").out)
+    assert [(s.get("name"), s.get("failures"), s.get("errors")) for s in root] == [
+        ("net.yaml", "2", "0"), ("lenet5", "0", "0"), ("broken.yaml", "0", "1"),
+        ("open.yaml", "0", "1"),
+    ]  # fmt: skip
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("6", "2", "2")
+    error = root.find("testsuite[@name='broken.yaml']/testcase/error")
+    assert error is not None
+    assert error.get("type") == "SpecError"
+    assert "unknown layer 'conv2d'. Did you mean 'conv'?" in error.get("message", "")
+
+
+def test_annotations_are_of_files_of_the_repository(
+    run: Run, over: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    for file in ("./net.yaml", str(tmp_path / "net.yaml")):
+        out = run("check", file, "--format", "github").out
+        assert out.startswith("::error file=net.yaml,line=9,")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path.parent))
+    out = run("check", over, "--format", "github").out
+    assert out.startswith(f"::error file={tmp_path.name}/net.yaml,line=9,")
+
+
+def test_file_names_send_nothing_to_terminals(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "a\x1b[31m\n.yaml"
+    file.write_text(SMALL + "budget: {params: 1}\n")
+    found = run("check", str(file))
+    assert found.out.startswith(f"✗ {tmp_path}/a�[31m�.yaml: params")
+    file.write_text(SMALL)
+    assert "\x1b" not in run("check", str(file)).err
+
+
+def test_the_spec_that_a_wrong_call_is_of_is_named(run: Run) -> None:
+    result = run("check", "resnet18", "lenet5", "--set", "width=8")
+    assert (result.code, result.err.splitlines()[-1]) == (
+        2, "Error: lenet5: unknown variable 'width'. This spec has N, H, W, classes.",
+    )  # fmt: skip
 
 
 def test_every_budget_is_known_to_editors() -> None:

@@ -17,7 +17,8 @@ from convcalc.commands._options import (
     table_options,
     variables_options,
 )
-from convcalc.report.checks import FOR_CI, Checked, Checks
+from convcalc.errors import ConvcalcError, UsageError, shorten
+from convcalc.report.checks import FOR_CI, Broken, Checked, Checks
 from convcalc.report.output import show
 
 
@@ -46,7 +47,7 @@ def command(
     left alone. `budget:` and --max have upper bounds of what summarize counts, with units (K M G
     T; kB MB GB TB; KiB MiB GiB TiB). Bytes are those of float32. Exit code 1 where a figure is
     wrong or over its budget, with both numbers; 3 where a spec is broken, or a group of it names a
-    layer that is not there.
+    layer that is not there: the others are held all the same.
 
     --format github prints annotations for a workflow, junit a file for other CI.
 
@@ -58,24 +59,33 @@ def command(
     maximum = parse_settings(limits, None, "--max", "QUANTITY=LIMIT")
     values = parse_settings(settings, batch)
     checked: list[Checked] = []
+    broken: list[Broken] = []
     for spec in specs:
-        net = open_network(spec, values)
-        grouped(net.graph, net.spec.groups)
-        found = Checks(Checked(spec, one.held) for one in net.check(**maximum).checked)
+        shown = shorten(spec, 200)
+        try:
+            net = open_network(spec, values)
+            grouped(net.graph, net.spec.groups)
+            found = Checks(Checked(spec, one.held) for one in net.check(**maximum).checked)
+        except UsageError as error:
+            raise error.located(shown) from None
+        except ConvcalcError as error:
+            click.echo(f"Error: {error.located(shown)}", err=True)
+            broken.append(Broken(spec, error))
+            continue
         if values and net.spec.expect:
-            click.echo(f"Note: {spec}: expect: is of other values, and left alone", err=True)
+            click.echo(f"Note: {shown}: expect: is of other values, and left alone", err=True)
         elif not found.checked:
-            click.echo(f"Note: {spec} expects nothing: add expect: {{params: …}} to it", err=True)
+            click.echo(f"Note: {shown} expects nothing: add expect: {{params: …}} to it", err=True)
         checked += found.checked
         if form == "text" and output is None and found.checked:
             show(found.rendered(None))
-    every = Checks(checked)
+    every = Checks(checked, broken)
     if form == "junit":
         deliver(every.to_junit(), output)
     elif form == "github":
-        if every.failed or output is not None:
+        if not every.ok or output is not None:
             deliver(every.to_github(), output)
     elif form != "text" or output is not None:
         deliver_pages([every], form, output, fragment)
     if not every.ok:
-        ctx.exit(1)
+        ctx.exit(3 if broken else 1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.checks import BUDGET, Held
 from convcalc.dim import Dim
-from convcalc.errors import shorten
+from convcalc.errors import ConvcalcError, shorten
 from convcalc.report.page import Page
 from convcalc.report.table import Column, Row, Table, Told
 from convcalc.report.terminal import Rendered
@@ -26,7 +27,7 @@ class Checked(NamedTuple):
     held: Held
 
     def __str__(self) -> str:
-        return f"{'✓' if self.held.ok else '✗'} {self.spec}: {self.told}"
+        return f"{'✓' if self.held.ok else '✗'} {shorten(self.spec, 200)}: {self.told}"
 
     @property
     def told(self) -> str:
@@ -51,19 +52,33 @@ class Checked(NamedTuple):
         return f", {over:,}{percent} too many"
 
 
+class Broken(NamedTuple):
+    """A spec without figures, for there is something wrong with it."""
+
+    spec: str
+    error: ConvcalcError
+
+    @property
+    def told(self) -> str:
+        """What is wrong, as it may stand in a message."""
+        return "\n".join(shorten(line, 1_000) for line in str(self.error).splitlines())
+
+
 class Checks(Page):
     """Figures held against what is expected of them, and against budgets.
 
-    `ok` says whether all are as they should be, `failed` has those that are not.
+    `ok` says whether all are as they should be, `failed` has those that are not; `broken` the specs
+    that have none, which only formats for CI show.
     """
 
-    def __init__(self, checked: Iterable[Checked]) -> None:
+    def __init__(self, checked: Iterable[Checked], broken: Iterable[Broken] = ()) -> None:
         self.checked = list(checked)
+        self.broken = list(broken)
 
     @property
     def ok(self) -> bool:
-        """Whether all figures are as they should be."""
-        return not self.failed
+        """Whether all figures are there, and as they should be."""
+        return not self.failed and not self.broken
 
     @property
     def failed(self) -> list[Checked]:
@@ -85,27 +100,31 @@ class Checks(Page):
         return self.to_dicts()
 
     def to_junit(self) -> str:
-        """The checks as JUnit's XML: a suite for every spec, a case for every figure."""
+        """The checks as JUnit's XML: a suite for every spec, a case for every figure.
+
+        A spec that is broken is a case of its own, with an error.
+        """
         from xml.etree import ElementTree
 
-        suites: dict[str, list[Checked]] = {}
-        for checked in self.checked:
-            suites.setdefault(checked.spec, []).append(checked)
-        root = ElementTree.Element("testsuites", {"name": "convcalc", **_counts(self.checked)})
-        for spec, all_checked in suites.items():
+        every: list[Checked | Broken] = [*self.checked, *self.broken]
+        suites: dict[str, list[Checked | Broken]] = {}
+        for one in every:
+            suites.setdefault(one.spec, []).append(one)
+        root = ElementTree.Element("testsuites", {"name": "convcalc", **_counts(every)})
+        for spec, cases in suites.items():
             # what is no XML, as a control character, is none in an attribute either
             name = shorten(spec, 200)
-            counts = {**_counts(all_checked), "skipped": "0"}
+            counts = {**_counts(cases), "skipped": "0"}
             suite = ElementTree.SubElement(root, "testsuite", {"name": name, **counts})
-            for checked in all_checked:
-                held = checked.held
-                what = f"{held.rule} {held.quantity}"
-                case = ElementTree.SubElement(
-                    suite, "testcase", {"classname": name, "name": what, "time": "0"}
-                )
-                if not held.ok:
-                    about = {"message": checked.told, "type": held.rule}
-                    ElementTree.SubElement(case, "failure", about).text = _place(held)
+            for one in cases:
+                about = {"classname": name, "name": _what(one), "time": "0"}
+                case = ElementTree.SubElement(suite, "testcase", about)
+                if isinstance(one, Broken):
+                    wrong = {"message": one.told, "type": type(one.error).__name__}
+                    ElementTree.SubElement(case, "error", wrong)
+                elif not one.held.ok:
+                    wrong = {"message": one.told, "type": one.held.rule}
+                    ElementTree.SubElement(case, "failure", wrong).text = _place(one.held)
         ElementTree.indent(root)
         text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
         return text.decode()
@@ -113,9 +132,11 @@ class Checks(Page):
     def to_github(self) -> str:
         """An annotation for every figure that is not as it should be, as a workflow prints it.
 
+        A spec that is broken has one too.
         https://docs.github.com/actions/reference/workflow-commands-for-github-actions
         """
-        return "\n".join(map(_annotation, self.failed))
+        wrong: list[Checked | Broken] = [*self.broken, *self.failed]
+        return "\n".join(map(_annotation, wrong))
 
 
 _COLUMNS = (
@@ -134,31 +155,45 @@ def _row(spec: str, held: Held) -> Row:
     return Row((spec, held.rule, held.quantity, expected, held.found, held.ok))
 
 
-def _counts(checked: list[Checked]) -> dict[str, str]:
-    failures = sum(not one.held.ok for one in checked)
-    counts = {"tests": len(checked), "failures": failures, "errors": 0, "time": 0}
+def _counts(cases: Sequence[Checked | Broken]) -> dict[str, str]:
+    errors = sum(isinstance(one, Broken) for one in cases)
+    failures = sum(isinstance(one, Checked) and not one.held.ok for one in cases)
+    counts = {"tests": len(cases), "failures": failures, "errors": errors, "time": 0}
     return {name: str(count) for name, count in counts.items()}
+
+
+def _what(one: Checked | Broken) -> str:
+    return "spec" if isinstance(one, Broken) else f"{one.held.rule} {one.held.quantity}"
 
 
 def _place(held: Held) -> str:
     return str(held.where) if held.where is not None else ""
 
 
-def _annotation(checked: Checked) -> str:
-    about = dict(_properties(checked))
+def _annotation(one: Checked | Broken) -> str:
+    about = dict(_properties(one))
     properties = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in about.items())
-    return f"::error {properties}::{_escaped(checked.told)}"
+    return f"::error {properties}::{_escaped(one.told)}"
 
 
-def _properties(checked: Checked) -> Iterator[tuple[str, str]]:
+def _properties(one: Checked | Broken) -> Iterator[tuple[str, str]]:
     """What GitHub puts an annotation on; an architecture of the zoo is no file there."""
-    spec, held = checked
-    if os.path.isfile(spec):
-        yield "file", spec
-        if isinstance(held.where, Place):
-            yield "line", str(held.where.line)
-            yield "col", str(held.where.column)
-    yield "title", f"{shorten(spec, 200)}: {held.rule} {held.quantity}"
+    file, line, column = one.spec, "", ""
+    if isinstance(one, Checked) and isinstance(one.held.where, Place):
+        line, column = str(one.held.where.line), str(one.held.where.column)
+    elif isinstance(one, Broken):
+        # it may be in a spec that this one extends
+        found = re.match(r"(.+?):(\d+):(\d+)(?:: |$)", one.error.where)
+        if found and os.path.isfile(found[1]):
+            file, line, column = found.groups()
+    if os.path.isfile(file):
+        # GitHub looks for ./net.yaml, or for one of a folder where a step runs, in vain
+        within = os.path.relpath(file, os.environ.get("GITHUB_WORKSPACE") or os.curdir)
+        yield "file", file if within.startswith(os.pardir) else within
+        if line:
+            yield "line", line
+            yield "col", column
+    yield "title", f"{shorten(one.spec, 200)}: {_what(one)}"
 
 
 def _escaped(text: str, further: str = "") -> str:
