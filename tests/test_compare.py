@@ -90,6 +90,12 @@ def test_groups_of_the_call_take_the_place_of_the_specs() -> None:
     assert found.networks[1].parts["Convs"]["params"] == 156 + 2416
 
 
+def test_groups_of_the_call_stand_in_its_order() -> None:
+    groups = {"Z": "stem", "A": "conv1", "Y": "layer1"}
+    found = convcalc.compare("lenet5", "resnet18", rows="stages", groups=groups)
+    assert [row.cells[0] for row in found.table().rows] == ["Z", "A", "Y", OTHERS]
+
+
 @given(st.lists(st.permutations("abcdef").map(lambda names: names[:4]), min_size=1, max_size=4))
 def test_rows_keep_the_order_of_the_first_network_and_name_every_part_once(
     orders: list[list[str]],
@@ -319,6 +325,9 @@ def test_columns_that_find_no_room_stand_below(width: int) -> None:
         ("lenet5 vgg16 --rows layers --group A=conv1", 2, "groups are the rows of stages."),
         ("lenet5 vgg16 --group A", 2, "--group A: NAME=PATH,PATH,… is due"),
         ("lenet5 vgg16 --group A=, ", 2, "group 'A': a name and paths of layers are due"),
+        ("lenet5 vgg16 --group A=conv1 --group B=conv1", 2, "Error: group 'B': conv1 is in 'A'. A "
+         "layer is in one group: it would count twice."),
+        ("- lenet5 -", 2, "Error: standard input can be one of the specs only"),
         ("lenet5 vgg16 --group A=conv1 --group A=conv2", 2, "--group A stands here twice"),
         ("lenet5 vgg16 --group A=conv1,conv7", 2, "group 'A': no network has a layer or module "
          "'conv7'. Did you mean 'conv"),

@@ -55,8 +55,18 @@ SPEC = OneOf("spec", _known_specs, files=True)
 
 
 def specs_argument(command: F) -> F:
-    """SPEC…: one or more."""
-    return click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=SPEC)(command)
+    """SPEC…: one or more, of which one may be standard input."""
+    return click.argument(
+        "specs", metavar="SPEC...", nargs=-1, required=True, type=SPEC, callback=_check_specs
+    )(command)
+
+
+def _check_specs(
+    ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]
+) -> tuple[str, ...]:
+    if specs.count("-") > 1:
+        raise UsageError("standard input can be one of the specs only")
+    return specs
 
 
 def format_option(*formats: str) -> Callable[[F], F]:

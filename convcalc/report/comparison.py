@@ -10,7 +10,7 @@ from convcalc.analysis.memory import BYTES, activation_values
 from convcalc.analysis.parts import below, grouped, layers, stages
 from convcalc.analysis.quantities import ALIASES, column_total, total
 from convcalc.analysis.quantities import COLUMNS as COUNTED
-from convcalc.errors import UndecidableError, UsageError, shorten
+from convcalc.errors import SpecError, UndecidableError, UsageError, shorten
 from convcalc.graph import Graph, collector_paused
 from convcalc.report.columns import COLUMNS, Layout, known, units_told
 from convcalc.report.formats.text import heading, page, texts
@@ -170,7 +170,10 @@ class Comparison(Page):
                 name: [path for path in paths if path.text in here]
                 for name, paths in self.groups.items()
             }
-            nodes = grouped(graph, {name: paths for name, paths in present.items() if paths})
+            try:
+                nodes = grouped(graph, {name: paths for name, paths in present.items() if paths})
+            except SpecError as error:  # what is wrong is the call, not a spec
+                raise UsageError(error.fact, hint=error.hint) from None
         found = {
             name: {of: total(of, graph, self.dtype, part) for of in self.columns}
             for name, part in nodes.items()
@@ -261,12 +264,15 @@ class Comparison(Page):
         )
 
     def _in_order(self, names: Iterable[str]) -> list[str]:
-        """Names of parts in each network's order: new ones before what follows them."""
+        """Names of parts in each network's order: new ones before what follows them.
+
+        Groups of the call keep its order, whichever network has them.
+        """
         chosen = set(names)
         before: dict[str | None, str | None] = {None: None}
-        for network in self.networks:
+        for order in (list(self.groups or ()), *(list(n.parts) for n in self.networks)):
             following: str | None = None
-            for name in filter(chosen.__contains__, reversed(network.parts)):
+            for name in filter(chosen.__contains__, reversed(order)):
                 if name not in before:
                     before[name], before[following] = before[following], name
                 following = name
