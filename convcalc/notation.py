@@ -10,6 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
 
+IMMENSE = 10**300
+"""Larger numbers are no floats."""
+
 
 class Notation(ABC):
     """One way of writing formulas."""

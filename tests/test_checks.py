@@ -127,6 +127,12 @@ def over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "net.yaml"
 
 
+def test_what_is_immense_has_no_percentage(run: Run) -> None:
+    result = run("check", "lenet5", "--max", f"params=0.{'0' * 400}1")
+    assert result.code == 1
+    assert result.out.endswith("…, 61,706 too many\n")
+
+
 def test_limits_on_the_line(run: Run) -> None:
     assert run("check", "vgg16", "--max", "params=5M", "--max", "peak_bytes=1 GiB") == Result(
         1,

@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -410,6 +411,18 @@ def test_damaged_reports(run: Run, tmp_path: Path, report: Any, expected: str) -
     assert expected in result.err
     assert result.err.startswith(f"Error: {file}")
     assert "`convcalc summarize SPEC --format json`" in result.err or "macs" in expected
+
+
+def test_immense_figures(run: Run, tmp_path: Path) -> None:
+    report = json.loads(convcalc.load("lenet5").summarize().to_json())
+    for part in (report["totals"], report["layers"][0]):
+        part["macs"] += 10**900
+    file = tmp_path / "new.json"
+    file.write_text(json.dumps(report))
+    lines = run("diff", "lenet5", str(file)).out.splitlines()
+    assert [line.endswith("00") for line in lines if line.startswith("conv1")] == [True]
+    found = json.loads(run("diff", "lenet5", str(file), "--format", "json").out)
+    assert found["totals"]["macs"]["percent"] == round(Fraction(100 * 10**900, 416_520))
 
 
 def test_saved_names_send_nothing_to_terminals(run: Run, tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from convcalc.analysis.checks import BUDGET, Held
 from convcalc.dim import Dim
 from convcalc.errors import ConvcalcError, shorten
+from convcalc.notation import IMMENSE
 from convcalc.report.page import Page
 from convcalc.report.table import Column, Row, Table, Told
 from convcalc.report.terminal import Rendered
@@ -48,7 +50,8 @@ class Checked(NamedTuple):
         if isinstance(held.found, Dim):
             return ", at every size"
         over = math.ceil(held.found - held.expected)
-        percent = f" ({float(100 * over / held.expected):,.1f} %)" if held.expected else ""
+        share = Fraction(100 * over) / held.expected if held.expected else IMMENSE
+        percent = f" ({float(share):,.1f} %)" if share < IMMENSE else ""
         return f", {over:,}{percent} too many"
 
 

@@ -12,6 +12,7 @@ from convcalc.analysis.quantities import ALIASES, column_total, total
 from convcalc.analysis.quantities import COLUMNS as COUNTED
 from convcalc.errors import SpecError, UndecidableError, UsageError, shorten
 from convcalc.graph import Graph, collector_paused
+from convcalc.notation import IMMENSE
 from convcalc.report.columns import COLUMNS, Layout, known, units_told
 from convcalc.report.formats.text import heading, page, texts
 from convcalc.report.page import Page
@@ -32,8 +33,6 @@ TOTALS, STAGES, LAYERS = "totals", "stages", "layers"
 ROWS = (TOTALS, STAGES, LAYERS)
 INPUT = "input"
 _PEAK = "peak_activation_bytes"
-_MOST = 10**300
-"""Larger ratios are no floats."""
 _TITLES = 4
 """How many networks a title names."""
 
@@ -290,7 +289,7 @@ class Comparison(Page):
             return None
         ratio = Fraction(figure, base)
         told = f"{round(ratio):,}" if ratio >= 100 else f"{float(ratio):.3g}"
-        return Told(figure / base if ratio < _MOST else round(ratio), f"{told}×")
+        return Told(figure / base if ratio <= IMMENSE else round(ratio), f"{told}×")
 
     def rendered(self, width: int | None, **options: Any) -> Rendered:
         """The table for a terminal; columns that find no room stand below the others."""

@@ -25,6 +25,7 @@ from convcalc.analysis.memory import BYTES
 from convcalc.analysis.quantities import COLUMNS, TOTALS
 from convcalc.dim import Dim, Size
 from convcalc.errors import UsageError, shorten
+from convcalc.notation import IMMENSE
 from convcalc.report.formats.text import shape
 from convcalc.report.page import Page
 from convcalc.report.table import (
@@ -200,7 +201,7 @@ class Difference(Page):
                 "old": plain(old),
                 "new": plain(new),
                 "change": change,
-                "percent": None if share is None else float(share),
+                "percent": None if share is None else _float(share),
             }
         return {
             "convcalc": JSON_VERSION,
@@ -419,14 +420,18 @@ def _signed(old: Size, new: Size, percents: bool = True) -> str:
     return _sign(change, "") + (_share(old, new) if percents else "")
 
 
+def _float(number: Fraction) -> float | int:
+    return float(number) if abs(number) <= IMMENSE else round(number)
+
+
 def _sign(number: float, digits: str) -> str:
     return f"{'−' if number < 0 else '+'}{abs(number):,{digits}}"
 
 
 def _share(old: Size, new: Size) -> str:
-    """The change in percent, in brackets; nothing for what is new, gone or symbolic."""
+    """The change in percent, in brackets; nothing for what is new, gone, symbolic or immense."""
     found = percent(old, new)
-    if found is None or new == 0:
+    if found is None or new == 0 or abs(found) > IMMENSE:
         return ""
     # a small change is none of 0.0 %
     digits = ".1f" if abs(found) >= Fraction(1, 20) else ".1g"
