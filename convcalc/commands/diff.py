@@ -11,6 +11,7 @@ from convcalc.commands._options import (
     dtype_option,
     open_network,
     parse_settings,
+    rounding_options,
     table_format,
     table_options,
     variables_options,
@@ -48,6 +49,7 @@ from convcalc.report.saved import saved_file
 )  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Show every layer, however many.")
 @dtype_option
+@rounding_options
 @table_options
 @click.pass_context
 def command(
@@ -63,6 +65,9 @@ def command(
     depth: int | None,
     everything: bool,
     dtype: str,
+    numbers: str | None,
+    memory: str | None,
+    digits: int | None,
     form: str | None,
     fragment: bool,
     output: str | None,
@@ -96,7 +101,10 @@ def command(
         symbolic=symbolic,
         dtype=dtype,
     )
-    deliver_pages([found], form, output, fragment, depth=depth, everything=everything)
+    deliver_pages(
+        [found], form, output, fragment, depth=depth, everything=everything, numbers=numbers,
+        memory=memory, digits=digits,
+    )  # fmt: skip
     if not found.ok:
         if output is not None or form in FOR_PROGRAMS:
             for failure in found.failed:

@@ -19,6 +19,7 @@ from convcalc.commands._options import (
     deliver_pages,
     dtype_option,
     open_network,
+    rounding_options,
     table_format,
     table_options,
 )
@@ -73,6 +74,7 @@ _MAX_LISTED = 1_000_000
     help=f"The largest number of configurations (default: {MAX_CONFIGURATIONS:,}).",
 )  # fmt: skip
 @dtype_option
+@rounding_options
 @table_options
 def command(
     spec: str,
@@ -86,6 +88,9 @@ def command(
     limit: int,
     batch: str | None,
     dtype: str,
+    numbers: str | None,
+    memory: str | None,
+    digits: int | None,
     form: str | None,
     fragment: bool,
     output: str | None,
@@ -132,7 +137,10 @@ def command(
         else:
             found = _beginning(rows, net.title)
     if not isinstance(found, _Count):
-        deliver_pages([found], table_format(form, output, fragment), output, fragment)
+        form = table_format(form, output, fragment)
+        deliver_pages(
+            [found], form, output, fragment, numbers=numbers, memory=memory, digits=digits
+        )
     if output is not None:
         click.echo(f"{output}: {found.summary(found.kept)}", err=True)
     if misfits:

@@ -10,20 +10,32 @@ from convcalc.commands._options import (
     OneOf,
     deliver,
     deliver_pages,
+    rounding_options,
     table_format,
     table_options,
 )
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.network import load
+from convcalc.report.columns import units_told
 from convcalc.report.page import Made
-from convcalc.report.table import Column, Row, Table
+from convcalc.report.rounding import rounded
+from convcalc.report.table import COUNTS, Column, Row, Table
 from convcalc.spec.zoo import read_text, zoo_file, zoo_names
 
 
 @click.command("zoo")
 @click.argument("name", required=False, type=OneOf("architecture", zoo_names))
+@rounding_options
 @table_options
-def command(name: str | None, form: str | None, fragment: bool, output: str | None) -> None:
+def command(
+    name: str | None,
+    numbers: str | None,
+    memory: str | None,
+    digits: int | None,
+    form: str | None,
+    fragment: bool,
+    output: str | None,
+) -> None:
     """List the architectures that come with convcalc, or show the spec of one.
 
     The list has their parameters and MACs at their own input size. The networks of lecture slides
@@ -42,18 +54,19 @@ def command(name: str | None, form: str | None, fragment: bool, output: str | No
             raise UsageError(f"no architecture '{name}'", hint=hint)
         deliver(read_text(file).rstrip("\n"), output)
         return
+    columns = rounded(_COLUMNS, numbers, memory, digits)
     found = [entry(architecture) for architecture in zoo_names()]
-    table = Table(
-        _COLUMNS, [Row(tuple(e[column.key] for column in _COLUMNS)) for e in found], title="Zoo"
-    )
-    deliver_pages([Made(table, found)], form, output, fragment)
+    rows = [Row(tuple(e[column.key] for column in _COLUMNS)) for e in found]
+    table = Table(columns, rows, title="Zoo", remarks=tuple(units_told(columns)))
+    page = Made(table, found, records=table._replace(columns=_COLUMNS, remarks=()))
+    deliver_pages([page], form, output, fragment)
 
 
 _COLUMNS = (
     Column("name", "Name"),
     Column("title", "Title", wraps=True),
-    Column("params", "Params", right=True),
-    Column("macs", "MACs", right=True),
+    Column("params", "Params", right=True, units=COUNTS),
+    Column("macs", "MACs", right=True, units=COUNTS),
 )
 
 

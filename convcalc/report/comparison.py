@@ -13,10 +13,11 @@ from convcalc.analysis.quantities import COLUMNS as COUNTED
 from convcalc.errors import SpecError, UndecidableError, UsageError, shorten
 from convcalc.graph import Graph, collector_paused
 from convcalc.notation import IMMENSE
-from convcalc.report.columns import COLUMNS, Layout, known, units_told
+from convcalc.report.columns import COLUMNS, known, units_told
 from convcalc.report.formats.text import heading, page, texts
 from convcalc.report.page import Page
 from convcalc.report.report import Report
+from convcalc.report.rounding import rounded
 from convcalc.report.table import (
     JSON_VERSION,
     TOTAL,
@@ -190,12 +191,8 @@ class Comparison(Page):
 
     def table(self, **options: Any) -> Table:
         """The table: `numbers`, `memory` and `digits` round it."""
-        layout = Layout(**options)
-        columns = {of: FIGURES[of] for of in self.columns}
-        columns = {
-            of: column._replace(rounding=layout.rounding(column)) for of, column in columns.items()
-        }
-        layout.check_rounded(list(columns.values()))
+        heads = rounded([FIGURES[of] for of in self.columns], **options)
+        columns = dict(zip(self.columns, heads, strict=True))
         if self.rows == TOTALS:
             return self._of_totals(columns)
         return self._of_parts(columns)

@@ -26,9 +26,13 @@ from convcalc.analysis.quantities import COLUMNS, TOTALS
 from convcalc.dim import Dim, Size
 from convcalc.errors import UsageError, shorten
 from convcalc.notation import IMMENSE
-from convcalc.report.formats.text import shape
+from convcalc.report.columns import units_told
+from convcalc.report.formats.text import TEXT, shape
 from convcalc.report.page import Page
+from convcalc.report.rounding import rounded
 from convcalc.report.table import (
+    BYTE_UNITS,
+    COUNTS,
     JSON_VERSION,
     LAYER,
     MODULE,
@@ -38,6 +42,7 @@ from convcalc.report.table import (
     Sizes,
     Table,
     Told,
+    cell,
     plain,
 )
 from convcalc.report.terminal import Rendered
@@ -49,6 +54,13 @@ _ROWS = 50
 """As many rows are shown to people unless they ask for all."""
 _SHOWN = ("params", "macs", "values")
 """The figures that have a column."""
+_COLUMNS = tuple(
+    Column(f"{name}_change", f"± {title}", right=True, style="number", units=units)
+    for name, title, units in zip(
+        _SHOWN, ("Params", "MACs", "Memory"), (COUNTS, COUNTS, BYTE_UNITS), strict=True
+    )
+)
+_EXACT = Column("", "")
 
 
 def snapshot_of(report: Report) -> Snapshot:
@@ -74,6 +86,10 @@ class Shown(NamedTuple):
     than fifty rows, all modules."""
     percents: bool = True
     """The changes of the rows in percent too."""
+    numbers: str | None = None
+    memory: str | None = None
+    digits: int | None = None
+    """How the changes of the rows are rounded, as in a report's table."""
 
 
 class Failure(NamedTuple):
@@ -124,6 +140,7 @@ class Difference(Page):
         """What changed, a row for every layer; see `Shown` for what may be said of it."""
         shown = Shown(**options)
         percents = shown.percents
+        columns = rounded(_COLUMNS, shown.numbers, shown.memory, shown.digits)
         groups = self._groups(shown)
         by_module = any(group.module for group in groups)
         remarks = []
@@ -131,18 +148,19 @@ class Difference(Page):
             remarks.append("No layer differs in its type, its output or its figures.")
         elif by_module:
             remarks.append("Modules are the sums of their layers.")
+        remarks += units_told(columns)
         return Table(
             (
                 Column("layer", "Layer", style=LAYER),
                 Column("change", "Change"),
                 Column("output", "Output", style="shape"),
-                *(
-                    Column(f"{name}_change", f"± {title}", right=True, style="number")
-                    for name, title in zip(_SHOWN, ("Params", "MACs", "Memory"), strict=True)
-                ),
+                *columns,
             ),
-            [*self._inputs(percents), *(self._row(group, percents) for group in groups)],
-            Row(("total", "", "", *self._total_changes(percents)), TOTAL),
+            [
+                *self._inputs(columns, percents),
+                *(self._row(group, columns, percents) for group in groups),
+            ],
+            Row(("total", "", "", *self._total_changes(columns, percents)), TOTAL),
             title=self._title,
             about=self._about,
             remarks=tuple(remarks),
@@ -250,14 +268,14 @@ class Difference(Page):
             return f"{new:,}{unit}, as before"
         return f"{old:,} → {new:,}{unit}, {_signed(old, new)}"
 
-    def _total_changes(self, percents: bool) -> Iterator[Told | None]:
-        for quantity in ("params", "macs", "activation_bytes"):
+    def _total_changes(self, columns: Sequence[Column], percents: bool) -> Iterator[Told | None]:
+        for quantity, column in zip(("params", "macs", "activation_bytes"), columns, strict=True):
             old, new = self.total(quantity)
-            yield None if old is None or new is None else _change(old, new, percents)
+            yield None if old is None or new is None else _change(old, new, percents, column)
 
     # -- rows
 
-    def _inputs(self, percents: bool) -> Iterator[Row]:
+    def _inputs(self, columns: Sequence[Column], percents: bool) -> Iterator[Row]:
         """The memory of the inputs where it changes: what the total has beside the layers."""
         old, new = self.total("activation_bytes")
         size = self._value_bytes
@@ -266,7 +284,7 @@ class Difference(Page):
         for change in self.changes:
             before, after = change.figure("values")
             old, new = old - size * before, new - size * after
-        if told := _change(old, new, percents):
+        if told := _change(old, new, percents, columns[-1]):
             yield Row(("input", CHANGED, "", None, None, told))
 
     def _groups(self, shown: Shown) -> list[_Group]:
@@ -308,13 +326,15 @@ class Difference(Page):
             if any(change.kind != SAME for change in found)
         ]
 
-    def _row(self, group: _Group, percents: bool) -> Row:
+    def _row(self, group: _Group, columns: Sequence[Column], percents: bool) -> Row:
         figures = []
-        for name in _SHOWN:
+        for name, column in zip(_SHOWN, columns, strict=True):
             old, new = group.figure(name)
             size = 1 if name != "values" else self._value_bytes
             figures.append(
-                None if size is None else _change(size * old, size * new, percents and group.stays)
+                None
+                if size is None
+                else _change(size * old, size * new, percents and group.stays, column)
             )
         if group.module:
             return Row((group.module, group.counted, "", *figures), MODULE)
@@ -404,28 +424,25 @@ def _output(change: Change) -> Any:
     return f"{shape(old.shape)} → {shape(new.shape)}"
 
 
-def _change(old: Size, new: Size, percents: bool) -> Told | None:
+def _change(old: Size, new: Size, percents: bool, column: Column) -> Told | None:
     """The difference, as people read it; nothing where there is none."""
     change = new - old
     if not isinstance(change, Dim) and change == 0:
         return None
-    return Told(change, _signed(old, new, percents))
+    return Told(change, _signed(old, new, percents, column))
 
 
-def _signed(old: Size, new: Size, percents: bool = True) -> str:
-    """+2,048 (+12.5 %), or the closed form of the difference."""
+def _signed(old: Size, new: Size, percents: bool = True, column: Column = _EXACT) -> str:
+    """+2,048 (+12.5 %), rounded as in a column, or the closed form of the difference."""
     change = new - old
     if isinstance(change, Dim):
         return f"by {change}"
-    return _sign(change, "") + (_share(old, new) if percents else "")
+    told = f"{'−' if change < 0 else '+'}{cell(abs(change), column, TEXT)}"
+    return told + (_share(old, new) if percents else "")
 
 
 def _float(number: Fraction) -> float | int:
     return float(number) if abs(number) <= IMMENSE else round(number)
-
-
-def _sign(number: float, digits: str) -> str:
-    return f"{'−' if number < 0 else '+'}{abs(number):,{digits}}"
 
 
 def _share(old: Size, new: Size) -> str:
@@ -435,4 +452,4 @@ def _share(old: Size, new: Size) -> str:
         return ""
     # a small change is none of 0.0 %
     digits = ".1f" if abs(found) >= Fraction(1, 20) else ".1g"
-    return f" ({_sign(float(found), digits)} %)"
+    return f" ({'−' if found < 0 else '+'}{float(abs(found)):,{digits}} %)"

@@ -7,14 +7,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from convcalc.analysis.quantities import TOTALS
 from convcalc.analysis.sweep.rows import Rows, joined
 from convcalc.analysis.sweep.run import MAX_VALUES, check_memory
 from convcalc.errors import OutputError, UsageError
+from convcalc.report.columns import units_told
 from convcalc.report.formats.csv import harmless
 from convcalc.report.formats.text import plain_rows
 from convcalc.report.output import replacing
 from convcalc.report.page import Page
-from convcalc.report.table import JSON_VERSION, Column, Row, Table
+from convcalc.report.rounding import rounded
+from convcalc.report.table import BYTE_UNITS, COUNTS, JSON_VERSION, Column, Row, Table
 from convcalc.report.terminal import Rendered
 
 if TYPE_CHECKING:
@@ -66,10 +69,12 @@ class Sweep(Page):
         return len(self) + self.hidden
 
     def table(self, **options: Any) -> Table:
-        """The first rows, and what they are of."""
+        """The first rows, and what they are of: `numbers`, `memory` and `digits` round it."""
         table = self._table(min(len(self), SHOWN))
+        table = table._replace(columns=rounded(table.columns, **options))
         hidden = self.kept - len(table.rows)
         remarks = [f"… and {hidden:,} rows more"] if hidden else []
+        remarks += units_told(table.columns)
         remarks.append(self.summary(self.kept))
         if self.misfits:
             remarks.append(self.left_out())
@@ -82,7 +87,12 @@ class Sweep(Page):
     def _table(self, count: int) -> Table:
         lists = [column[:count].tolist() for column in self.columns.values()]
         columns = (
-            Column(name, name, right=all(isinstance(value, (int, float)) for value in values))
+            Column(
+                name,
+                name,
+                right=all(isinstance(value, (int, float)) for value in values),
+                units=_units(name),
+            )
             for name, values in zip(self.columns, lists, strict=True)
         )
         rows = [Row(row) for row in zip(*lists, strict=True)]
@@ -101,14 +111,14 @@ class Sweep(Page):
         """
         target = os.fspath(path)
         if is_for_people(target):
-            super().save(target)
+            super().save(target, **options)
             return
         with writer(target) as file:
             file.write(self.columns)
 
     def rendered(self, width: int | None, **options: Any) -> Rendered:
         """The first rows as a table, and what they are of."""
-        table = self.table()
+        table = self.table(**options)
         told = [[(text, "faint" if text[0] == "…" else "")] for text in table.remarks]
         return Rendered([*plain_rows(table, width).rows, *told])
 
@@ -125,6 +135,13 @@ class Sweep(Page):
         if len(self.misfits) == 1:
             return f"Left out, one structure: {first}"
         return f"Left out, {len(self.misfits):,} structures, the first: {first}"
+
+
+def _units(name: str) -> dict[str, int]:
+    """What a column may be rounded to; those of variables stay exact."""
+    if name not in TOTALS:
+        return {}
+    return BYTE_UNITS if name.endswith("_bytes") else COUNTS
 
 
 def is_for_people(path: str) -> bool:
