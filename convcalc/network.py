@@ -1055,8 +1055,8 @@ def compare_at(
 
 
 def diff(
-    old: Network | Report | str | os.PathLike[str] | Mapping[str, Any],
-    new: Network | Report | str | os.PathLike[str] | Mapping[str, Any],
+    old: Network | Report | Snapshot | str | os.PathLike[str] | Mapping[str, Any],
+    new: Network | Report | Snapshot | str | os.PathLike[str] | Mapping[str, Any],
     *,
     fail_on: str | Iterable[str] = (),
     symbolic: str | Iterable[str] = (),
@@ -1093,9 +1093,12 @@ def diff(
 
 
 def _snapshot(given: Any, symbolic: str | Iterable[str], dtype: str) -> Snapshot:
+    from convcalc.analysis.differences import Snapshot
     from convcalc.report.differences import snapshot_of
     from convcalc.report.saved import saved_file, snapshot
 
+    if isinstance(given, Snapshot):
+        return given
     if isinstance(given, Mapping):
         return snapshot(given, "the saved report")
     if not isinstance(given, (Network, Report)):

@@ -298,8 +298,10 @@ def test_file_names_send_nothing_to_terminals(run: Run, tmp_path: Path) -> None:
     file.write_text(SMALL + "budget: {params: 1}\n")
     found = run("check", str(file))
     assert found.out.startswith(f"✗ {tmp_path}/a�[31m�.yaml: params")
-    file.write_text(SMALL)
+    file.write_text("{input: [3], layers: [relu]}")
     assert "\x1b" not in run("check", str(file)).err
+    found = run("compare", str(file), "lenet5")
+    assert found.out.startswith("a�[31m�, LeNet-5\n")
 
 
 def test_the_spec_that_a_wrong_call_is_of_is_named(run: Run) -> None:

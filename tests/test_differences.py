@@ -334,6 +334,7 @@ def test_symbolic_networks_differ_by_a_closed_form() -> None:
     text = "{{input: [3, H, W], layers: [conv: {{out_channels: {}, kernel: 1}}]}}"
     difference = convcalc.diff(convcalc.loads(text.format(8)), convcalc.loads(text.format(10)))
     assert "MACs: 24·H·W → 30·H·W, by 6·H·W." in str(difference)
+    assert "1 layer, 1 changed\n" in str(difference)
     assert difference.to_dict()["totals"]["macs"] == {
         "old": "24*H*W", "new": "30*H*W", "change": "6*H*W", "percent": None,
     }  # fmt: skip
@@ -581,6 +582,26 @@ def test_wrong_calls(run: Run, tmp_path: Path) -> None:
     assert (result.code, result.err) == (
         2, "Error: --symbolic is for specs, and both are saved reports\n",
     )  # fmt: skip
+
+
+def test_a_saved_report_on_standard_input(run: Run) -> None:
+    text = convcalc.load("lenet5").summarize().to_json()
+    result = run("diff", "-", "lenet5", "--new-set", "classes=9", stdin=text.encode())
+    assert (result.code, "linear3  changed  10 → 9" in result.out) == (0, True)
+    result = run("diff", "-", "lenet5", "--old-set", "H=3", stdin=text.encode())
+    assert (result.code, result.err[:29]) == (2, "Error: - is a saved report: i")
+    result = run("diff", "lenet5", "-", stdin=text[:999].encode())
+    assert (result.code, result.err[:57]) == (
+        3, "Error: <stdin>: a saved report that is cut off or damaged",
+    )  # fmt: skip
+
+
+def test_other_commands_say_what_reads_a_saved_report(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(convcalc.load("lenet5").summarize().to_json())
+    result = run("summarize", str(file))
+    assert result.code == 3
+    assert "This is a saved report: `convcalc diff` reads it." in result.err
 
 
 def test_one_of_the_two_on_standard_input(run: Run, tmp_path: Path) -> None:

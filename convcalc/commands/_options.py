@@ -17,6 +17,7 @@ from convcalc.report.output import save, show, terminal_width, write
 from convcalc.report.page import Page, written
 from convcalc.report.table import AUTO, BYTE_UNITS, COUNTS
 from convcalc.spec.document import read_file, read_string
+from convcalc.spec.tree import MAX_BYTES
 from convcalc.spec.zoo import decode, lecture_names, zoo_names
 
 if TYPE_CHECKING:
@@ -253,8 +254,16 @@ def deliver(text: str, output: str | None) -> None:
 def open_network(spec: str, values: dict[str, str], build: bool = True) -> Network:
     """The network that SPEC means; not built yet, without `build`: its values may be illegal."""
     if spec == "-":
-        if sys.stdin is None:
-            raise SpecError("standard input is closed")
-        text = decode(sys.stdin.buffer.read(10_000_001), "standard input")
-        return Network(read_string(text, "<stdin>"), values, build)
+        return Network(read_string(read_stdin(), "<stdin>"), values, build)
     return Network(read_file(spec), values, build)
+
+
+def read_stdin(what: str = "a spec") -> str:
+    """The text of standard input; `what` says what it should be.
+
+    Raises:
+        SpecError: it is closed, too large, or no text.
+    """
+    if sys.stdin is None:
+        raise SpecError("standard input is closed")
+    return decode(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input", what)

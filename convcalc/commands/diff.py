@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from convcalc.analysis.differences import Snapshot
 from convcalc.commands._options import (
     SPEC,
     check_symbolic,
@@ -11,6 +12,7 @@ from convcalc.commands._options import (
     dtype_option,
     open_network,
     parse_settings,
+    read_stdin,
     rounding_options,
     table_format,
     table_options,
@@ -19,7 +21,8 @@ from convcalc.commands._options import (
 from convcalc.errors import UsageError, shorten
 from convcalc.network import Network, diff
 from convcalc.report.formats import FOR_PROGRAMS
-from convcalc.report.saved import saved_file
+from convcalc.report.saved import SPEC_OR_REPORT, saved_file, saved_in, snapshot
+from convcalc.spec.document import read_string
 
 
 @click.command("diff")
@@ -112,13 +115,20 @@ def command(
         ctx.exit(1)
 
 
-def _side(spec: str, values: dict[str, str]) -> Network | str:
-    """A network, or the file of a saved report."""
-    if spec == "-" or saved_file(spec) is None:
-        return open_network(spec, values, build=False)
+def _side(spec: str, values: dict[str, str]) -> Network | Snapshot:
+    """A network, or what a saved report has."""
+    if spec == "-":
+        text = read_stdin(SPEC_OR_REPORT)
+        saved = saved_in(text, "<stdin>")
+        if saved is None:
+            return Network(read_string(text, "<stdin>"), values, build=False)
+    else:
+        saved = saved_file(spec)
+        if saved is None:
+            return open_network(spec, values, build=False)
     if values:
         raise UsageError(
             f"{shorten(spec, 200)} is a saved report: it has its values already",
             hint="--old-set and --new-set are for one of the two.",
         )
-    return spec
+    return snapshot(saved, "<stdin>" if spec == "-" else shorten(spec, 200))

@@ -242,8 +242,8 @@ class Difference(Page):
         old, new = len(self.old.layers), len(self.new.layers)
         counted = Counter(change.kind for change in self.changes)
         told = [f"{counted[kind]:,} {kind}" for kind in _KINDS if counted[kind]]
-        layers = f"{old:,} → {new:,} layers" if old != new else f"{new:,} layers"
-        return ", ".join([layers, *told])
+        before = f"{old:,} → " if old != new else ""
+        return ", ".join([f"{before}{new:,} layer{'' if new == 1 else 's'}", *told])
 
     def _notes(self) -> Iterator[str]:
         yield from map(str, self.failed)

@@ -23,6 +23,7 @@ from convcalc.spec.zoo import find_spec, read_text
 _AGAIN = "`convcalc summarize SPEC --format json` writes such a file."
 
 
+SPEC_OR_REPORT = "a spec or a saved report"
 _START = re.compile(r'[\s\[]*\{\s*"convcalc"\s*:')
 
 
@@ -48,7 +49,7 @@ def saved_in(text: str, shown: str) -> Any:
 def saved_file(spec: str | os.PathLike[str]) -> Any:
     """The saved report in a file, as JSON has it; None where it is a spec, or one of the zoo."""
     file = find_spec(spec)
-    return saved_in(read_text(file, "a spec or a saved report"), shorten(file, 200))
+    return saved_in(read_text(file, SPEC_OR_REPORT), shorten(file, 200))
 
 
 def snapshot(found: Any, shown: str) -> Snapshot:

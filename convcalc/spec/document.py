@@ -84,7 +84,7 @@ def read_file(spec: str | Any) -> Spec:
     """
     path = find_spec(spec)
     tree = parse_yaml(read_text(path), shown_path(path))
-    return _assemble(tree, path, stem(path))
+    return _assemble(tree, path, shorten(stem(path), 200))
 
 
 def read_string(text: str, source: str = "<string>") -> Spec:
@@ -124,6 +124,8 @@ def _keys(tree: Tree) -> dict[str, tuple[Scalar, Tree]]:
         if key.text not in KEYS:
             familiar = _FOREIGN_KEYS.get(key.text)
             known = f"Did you mean '{familiar}'?" if familiar else did_you_mean(key.text, KEYS)
+            if key.text == "convcalc":
+                known = "This is a saved report: `convcalc diff` reads it."
             raise fail(
                 f"unknown key '{shorten(key.text)}'", key.where,
                 known or f"A spec has the keys {', '.join(KEYS)}.",
