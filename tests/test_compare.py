@@ -210,6 +210,8 @@ def test_vgg16_as_deck_d_has_it() -> None:
         ("{A: [conv1, lin]}", "<string>:6:21: group 'A': no layer or module 'lin' in small. "),
         ("{A: [conv1], B: conv1}", "<string>:6:25: group 'B': conv1 is in 'A'. A layer is in one "
          "group: it would count twice."),
+        ("{A: convs1, Total: conv1}", "<string>:6:28: group 'Total': the last row of a table is "
+         "called so. Give the group another name."),
         ("{A: [convs1, convs1.relu1]}", "<string>:6:22: group 'A': convs1.relu1 is in it already."),
     ],
 )  # fmt: skip

@@ -10,6 +10,8 @@ from convcalc.spec.tree import Scalar, fail
 
 OTHERS = "other layers"
 """What is in no group."""
+TOTAL = "total"
+"""What is in all."""
 
 
 def layers(graph: Graph) -> dict[str, list[Node]]:
@@ -37,6 +39,11 @@ def grouped(graph: Graph, groups: Mapping[str, Sequence[Scalar]]) -> dict[str, l
     for name, paths in groups.items():
         found[name] = []
         for path in paths:
+            if name.casefold() == TOTAL:
+                raise fail(
+                    f"group '{name}': the last row of a table is called so", path.where,
+                    "Give the group another name.",
+                )  # fmt: skip
             nodes = held[path.text.strip()]
             if not nodes:
                 raise _missing(name, path, graph)
