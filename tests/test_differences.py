@@ -369,6 +369,20 @@ def test_bytes_of_two_types_do_not_compare(tmp_path: Path) -> None:
     assert not kinds(convcalc.diff("lenet5", half.to_dict(), dtype="float16").changes)
 
 
+def test_without_params_the_bytes_of_a_value_are_not_known() -> None:
+    flat = convcalc.loads("{input: [4], layers: [flatten]}")
+    saved = flat.summarize(dtype="float16").to_dict()
+    assert "without params does not tell how many bytes" in str(convcalc.diff(saved, flat))
+    assert "without params" not in str(convcalc.diff(flat, flat))
+
+
+def test_saved_reports_of_symbolic_widths() -> None:
+    net = convcalc.loads(
+        "{input: [3, 8, 8], variables: {k: }, layers: [conv: {out_channels: k, kernel: 3}]}"
+    )
+    assert not kinds(convcalc.diff(json.loads(net.summarize().to_json()), net).changes)
+
+
 def damaged() -> Iterator[tuple[Any, str]]:
     good = convcalc.loads(SMALL).summarize().to_dict()
 

@@ -257,6 +257,11 @@ class Difference(Page):
         ]
         if differing:
             yield f"Variables: {', '.join(differing)}."
+        if None in (self.old.value_bytes, self.new.value_bytes):
+            yield (
+                "A saved report without params does not tell how many bytes a value has: memory "
+                "compares where it is as many in both."
+            )
 
     def _told(self, quantity: str) -> str:
         """A total before and after, in words."""

@@ -98,14 +98,16 @@ class _Reader:
             raise SpecError("layers of one name stand here twice")
         self.check_sums(layers, totals)
         params = totals["params"]
-        sizes = sorted(set(BYTES.values()))
-        of_a_value = [size for size in sizes if params and size * params == totals["param_bytes"]]
-        if params and not of_a_value:
-            raise SpecError(
-                f"{params:,} params take {sizes[0]} to {sizes[-1]} bytes each, not "
-                f"{totals['param_bytes']:,} together"
-            ).located("totals.param_bytes")
-        value_bytes = next(iter(of_a_value), None)
+        value_bytes = None
+        params, taken = totals["params"], totals["param_bytes"]
+        if params is not None and params != 0:
+            sizes = sorted(set(BYTES.values()))
+            value_bytes = next((size for size in sizes if size * params == taken), None)
+            if value_bytes is None:
+                raise SpecError(
+                    f"{params:,} params take {sizes[0]} to {sizes[-1]} bytes each, not {taken:,} "
+                    "together"
+                ).located("totals.param_bytes")
         self.check_memory(layers, totals["activation_bytes"], value_bytes)
         return Snapshot(name, variables, layers, totals, value_bytes)
 
