@@ -253,7 +253,7 @@ def test_a_larger_input_has_a_row() -> None:
     small, large = (convcalc.load("lenet5", H=size) for size in (32, 36))
     rows = convcalc.diff(small, large).table().rows
     assert (rows[0].cells[0], rows[0].cells[5].value) == ("input", 4 * 4 * 28)
-    assert "by −12·(H − 9)·W" in str(
+    assert "  −12·(H − 9)·W" in str(
         convcalc.diff(*(convcalc.loads(SYMBOLIC.format(height)) for height in ("H", 9)))
     )
 
@@ -288,7 +288,13 @@ def test_specs_can_be_left_symbolic(run: Run, tmp_path: Path) -> None:
     file.write_text(convcalc.load("resnet18").summarize(symbolic="H,W").to_json())
     assert not kinds(convcalc.diff(file, "resnet18", symbolic="H,W").changes)
     out = run("diff", str(file), "resnet34", "--symbolic", "H,W", "--depth", "1").out
-    assert "by 73,728·⌈H/4⌉·⌈W/4⌉" in out
+    assert "  73,728·⌈H/4⌉·⌈W/4⌉" in out
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_closed_forms_keep_to_the_width(width: int) -> None:
+    lines = convcalc.diff("resnet18", "resnet34", symbolic="H,W").text(width).splitlines()
+    assert max(map(len, lines)) <= width
 
 
 def test_modules_that_are_new_have_one_row() -> None:

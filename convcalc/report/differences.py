@@ -273,7 +273,9 @@ class Difference(Page):
             return f"{new:,}{unit}, as before"
         return f"{old:,} → {new:,}{unit}, {_signed(old, new)}"
 
-    def _total_changes(self, columns: Sequence[Column], percents: bool) -> Iterator[Told | None]:
+    def _total_changes(
+        self, columns: Sequence[Column], percents: bool
+    ) -> Iterator[Told | Dim | None]:
         for quantity, column in zip(("params", "macs", "activation_bytes"), columns, strict=True):
             old, new = self.total(quantity)
             yield None if old is None or new is None else _change(old, new, percents, column)
@@ -289,7 +291,8 @@ class Difference(Page):
         for change in self.changes:
             before, after = change.figure("values")
             old, new = old - size * before, new - size * after
-        if told := _change(old, new, percents, columns[-1]):
+        told = _change(old, new, percents, columns[-1])
+        if told is not None:
             yield Row(("input", CHANGED, "", None, None, told))
 
     def _groups(self, shown: Shown) -> list[_Group]:
@@ -429,10 +432,12 @@ def _output(change: Change) -> Any:
     return f"{shape(old.shape)} → {shape(new.shape)}"
 
 
-def _change(old: Size, new: Size, percents: bool, column: Column) -> Told | None:
+def _change(old: Size, new: Size, percents: bool, column: Column) -> Told | Dim | None:
     """The difference, as people read it; nothing where there is none."""
     change = new - old
-    if not isinstance(change, Dim) and change == 0:
+    if isinstance(change, Dim):
+        return change
+    if change == 0:
         return None
     return Told(change, _signed(old, new, percents, column))
 
