@@ -405,6 +405,10 @@ def damaged() -> Iterator[tuple[Any, str]]:
         changed(layers=[{**first, "type": "conv2d"}]),
         "layers[0].type: there is no layer 'conv2d'",
     )
+    yield (
+        changed(layers=[{**first, "output_shape": []}]),
+        "layers[0].output_shape: at least the batch is due here",
+    )
     yield changed(layers=[{**first, "params": 1.5}]), "layers[0].params: a size is due here"
     yield changed(layers=[{**first, "macs": "H*"}]), "layers[0].macs: no expression: 'H*'"
     yield changed(layers=[{**first, "macs": "__import__('os')"}]), "layers[0].macs: "

@@ -119,6 +119,8 @@ class _Reader:
             self.size(size, f"{place}.output_shape[{k}]")
             for k, size in enumerate(self.part(row, "output_shape", list, place))
         )
+        if not shape:
+            raise SpecError("at least the batch is due here").located(f"{place}.output_shape")
         figures = {
             figure: self.size(row.get(figure), f"{place}.{figure}")
             for figure in FIGURES
