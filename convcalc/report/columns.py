@@ -37,7 +37,6 @@ REPEATED = "×n: n identical ones; their line holds the sum, the lines below it 
 ALL_LEVELS = 1_000
 """More than modules can be nested."""
 _KINDS = ("multiplies", "adds", "compares", "divides", "exps")
-_UNITS = ((10**9, "GB", "10⁹"), (10**6, "MB", "10⁶"), (10**3, "kB", "10³"))
 
 
 class Figure(NamedTuple):
@@ -460,5 +459,5 @@ def in_bytes(size: Size) -> str:
     """A number of bytes, and the same in a decimal unit that is said."""
     if isinstance(size, Dim) or size < 1000:
         return f"{size:,} bytes"
-    unit, name, written = next(unit for unit in _UNITS if size >= unit[0])
-    return f"{size:,} bytes = {size / unit:,.1f} {name} (1 {name} = {written} bytes)"
+    number, unit = Rounding(AUTO).written(size, BYTE_UNITS)
+    return f"{size:,} bytes = {number} {unit} (1 {unit} = {_power(BYTE_UNITS[unit])} bytes)"

@@ -39,19 +39,15 @@ class Rounding(NamedTuple):
 
     def written(self, value: int, units: dict[str, int]) -> tuple[str, str]:
         """The number, rounded half to even, and the unit where it is not that of all numbers."""
-        unit, factor = self.unit, 1
-        if unit == AUTO:
-            unit = ""
-            for name, size in decimal(units).items():
-                if abs(value) >= size:
-                    unit, factor = name, size
-        else:
-            factor = units[unit]
-        digits = self.digits if factor > 1 else 0
-        scaled = round(Fraction(value * 10**digits, factor))
+        choices = {"": 1, **decimal(units)} if self.unit == AUTO else {"": units[self.unit]}
+        for unit, factor in choices.items():
+            digits = self.digits if factor > 1 else 0
+            scaled = round(Fraction(value * 10**digits, factor))
+            if abs(scaled) < 1000 * 10**digits:  # rounded: 999,999 is 1.0 M, not 1,000.0 K
+                break
         whole, rest = divmod(abs(scaled), 10**digits)
         text = f"{'−' if scaled < 0 else ''}{whole:,}" + (f".{rest:0{digits}}" if digits else "")
-        return text, unit if self.unit == AUTO else ""
+        return text, unit
 
 
 def decimal(units: dict[str, int]) -> dict[str, int]:
