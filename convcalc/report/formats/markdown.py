@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from convcalc.report.table import MODULE, TOTAL, Column, Row, Script, Table, cell
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|$~&])")
+_BLOCK = re.compile(r"^(|\d+(?=[.)]))(?=[-+.)](?:\s|$)|-[-\s]*$)")
+"""Where a paragraph would be a list, or a rule: before the sign of - a, + a, 1. a, 1) a, ---."""
 _INDENT = "&emsp;"
 
 
 def escape(text: str) -> str:
     """Text with what is special to Markdown escaped, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.splitlines()))
+    return _BLOCK.sub(r"\1\\", _SPECIAL.sub(r"\\\1", " ".join(text.splitlines())))
 
 
 class _Markdown(Script):
