@@ -24,7 +24,7 @@ import convcalc
 from convcalc.commands import cli
 from convcalc.errors import UsageError
 from convcalc.report import page as pages
-from convcalc.report.columns import COLUMNS, STYLES, Layout
+from convcalc.report.columns import COLUMNS, STYLES, Layout, in_bytes
 from convcalc.report.formats import FOR_PROGRAMS, SUFFIXES, document
 from convcalc.report.formats.csv import harmless
 from convcalc.report.report import Report
@@ -350,8 +350,34 @@ def test_units_of_their_own(value: int) -> None:
     text, unit = Rounding("auto").written(value, COUNTS)
     found = Fraction(text.replace(",", ""))
     assert found >= 1 or not value
-    assert found <= 1000 or unit == "T"
+    assert found < 1000 or unit == "T"
     assert abs(found * COUNTS.get(unit, 1) - value) <= Fraction(COUNTS.get(unit, 1), 20)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "written"),
+    [
+        (999_949, 1, "999.9 kB"),
+        (999_950, 1, "1.0 MB"),
+        (999_950, 2, "999.95 kB"),
+        (-999_999, 0, "−1 MB"),
+        (10**12 - 1, 3, "1.000 TB"),
+        (999, 1, "999 "),
+    ],
+)
+def test_a_number_that_is_rounded_up_to_the_next_unit_has_it(
+    value: int, digits: int, written: str
+) -> None:
+    assert " ".join(Rounding("auto", digits).written(value, BYTE_UNITS)) == written
+
+
+def test_bytes_have_no_digits_that_are_not_theirs() -> None:
+    """Not those of a float, and not 1000.0 of a unit."""
+    assert in_bytes(4 * 10**30 + 4 * 10**15).endswith(
+        " bytes = 4,000,000,000,000,004,000.0 TB (1 TB = 10¹² bytes)"
+    )
+    assert in_bytes(999_999_999) == "999,999,999 bytes = 1.0 GB (1 GB = 10⁹ bytes)"
+    assert in_bytes(999) == "999 bytes"
 
 
 def test_a_unit_is_said() -> None:
@@ -428,6 +454,20 @@ def test_any_signs_survive(words: str) -> None:
         assert found == [words, words]
 
 
+@pytest.mark.parametrize(
+    "words", ["- a", "+ a", "-", "1. a", "1986. A paper", "2) a", "---", "- - -", "-- -", "-5", "1.5"]
+)
+def test_no_paragraph_of_markdown_is_a_list_or_a_rule(words: str) -> None:
+    markdown_it = pytest.importorskip("markdown_it", reason="needs markdown-it-py")
+    table = Table((Column("a", words),), [Row((words,))], None, words, words, words, (words,))
+    parser = markdown_it.MarkdownIt("commonmark").enable("table")
+    tokens = parser.parse(document("markdown", [table]))
+    texts = ["".join(c.content for c in token.children) for token in tokens if token.children]
+    assert texts == [words] * 6
+    kinds = {token.type for token in tokens if token.nesting == 1 and token.level == 0}
+    assert kinds == {"heading_open", "paragraph_open", "table_open"}
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_no_cell_is_a_formula(start: str) -> None:
     words = f"{start}SUM(A1)"
@@ -443,6 +483,16 @@ def test_no_cell_is_a_formula(start: str) -> None:
         for cell in row:
             assert not cell.startswith(tuple("=+-@\t\r\n")) or float(cell) in (-5, -2.5)
     assert [row[2] for row in rows[:3]] == ["-5", "-2.5", "25.0"]
+
+
+@pytest.mark.parametrize("sign", ["\ufdd0", "\U0001ffff", "\x7f", "\u202e", "\x1b"])
+def test_what_is_no_letter_of_a_document_is_none_of_a_title(sign: str) -> None:
+    """HTML and XML take no such signs, and terminals should not."""
+    html5lib = pytest.importorskip("html5lib", reason="needs html5lib")
+    words = f"\"a\\U{ord(sign):08x}b\""
+    net = convcalc.loads(f"{{title: {words}, source: {words}, input: [3], layers: [linear: 2]}}")
+    html5lib.HTMLParser(strict=True).parse(net.summarize().to_html())
+    assert net.title == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_a_name_from_a_spec_is_no_formula(tmp_path: Path, run: Run) -> None:

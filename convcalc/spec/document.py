@@ -45,8 +45,12 @@ _BLOCK_HINT = "A block has arguments: and layers:."
 _GROUPS_HINT = "For instance groups: {Conv1: conv1, Conv2-3: [conv2, conv3]}."
 _SPACES = re.compile(r"[ \t\r\n]+")
 _UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+    + "]"
 )
+"""Control characters, changes of direction, and what Unicode says is no character, which XML and
+HTML do not take."""
 
 
 class Spec:
@@ -241,7 +245,7 @@ class _Assembly:
         tree = keys[key][1]
         if not isinstance(tree, Scalar):
             raise fail(f"{key}: is a text, not {describe(tree)}", tree.where)
-        # it goes to terminals as it is: no escape sequences, no changes of direction
+        # it goes to terminals and into documents as it is
         text = " ".join(_SPACES.split(tree.text.strip(" \t\r\n")))
         return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
 
