@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import convcalc
+from convcalc.analysis.derivation import Derivations
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.network import Network
 from convcalc.report.board import STYLES
@@ -239,6 +240,37 @@ def test_layers_that_do_the_same_are_one_question() -> None:
     # 8 pairs of channels, 3 linear layers, and nothing to learn in two kinds of pooling
     with pytest.raises(UsageError, match="gives 13 different questions"):
         convcalc.load("vgg16").quiz(100, kind="params")
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [("scale: {axes: [1, 2]}", "params"), ("pixel_unshuffle: 2", "receptive_field")],
+)
+def test_nothing_is_asked_whose_words_say_too_little(layer: str, kind: str) -> None:
+    """Neither axes by their numbers nor the blocks of pixels are told."""
+    net = convcalc.loads(f"{{input: [12, 20, 20], layers: [{{{layer}}}]}}")
+    with pytest.raises(UsageError, match=f"gives no question of {kind}"):
+        net.quiz(kind=kind)
+
+
+def test_only_what_may_be_asked_is_worked_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two thousand layers with stride 1 and no padding, a few dozen."""
+    net = convcalc.loads(
+        "{input: [1, 8, 8], layers: [{for: {i: range(2000)},"
+        " conv: {out_channels: i + 1, kernel: 1}}]}"
+    )
+    found = []
+    of = Derivations.of
+    monkeypatch.setattr(Derivations, "of", lambda *given: found.append(given) or of(*given))
+    assert len(net.quiz(10)) == 10
+    assert len(found) < 50
+
+
+def test_a_sheet_has_its_limit() -> None:
+    net = convcalc.load("lenet5")
+    message = r"a sheet of 1,001 questions; 1,000 are the limit\. Another seed gives another sheet"
+    with pytest.raises(UsageError, match=message):
+        net.quiz(1001)
 
 
 def test_kinds_are_as_asked_for() -> None:

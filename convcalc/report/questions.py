@@ -33,12 +33,17 @@ KINDS = {
 }
 """What is asked for; of the last three, the answer is a field that gives a known size."""
 _LEAST = {"padding": 0, "stride": 1, "kernel": 1}
+_OF_WINDOW = {"padding": "before", "stride": "stride", "kernel": "kernel"}
 _STYLE = "textbook"
 """Whose letters say what a question tells."""
 _PADDINGS = ("before", "after")
 _NOUNS = {"out_channels": "filters", "out_features": "outputs"}
 _SIZES = ("extent", "position", "out", "out_position")
 """Letters that say where a channel or a feature is, and not how many there are."""
+
+
+Fact = tuple[str, str]
+"""What is told or asked for, and what it is about."""
 
 
 class Inverse(Written):
@@ -93,7 +98,7 @@ class Question(NamedTuple):
 
     `about` is what is said and asked of it, after its name; `answer` a number, or sizes; `effort`
     how much there is to write down. `told` and `asked` are the facts that the question
-    tells, and that it asks for, each with what it is about.
+    tells, and the one that it asks for.
     """
 
     kind: str
@@ -102,8 +107,8 @@ class Question(NamedTuple):
     answer: Any
     unit: str
     steps: Sequence[Written]
-    told: frozenset[tuple[str, str]]
-    asked: tuple[str, str]
+    told: frozenset[Fact]
+    asked: Fact
 
     @property
     def text(self) -> str:
@@ -140,13 +145,23 @@ def choose(graph: Graph, count: int, seed: int, kinds: Sequence[str]) -> list[Qu
     turns = [makers.questions(kind, sorted(graph.nodes, key=lambda _: random())) for kind in kinds]
     taken: list[Question] = []
     source: Iterable[Question] = _different(_in_turn(turns))
-    for clash in (_shares_layer, _gives_away, _never):
+    nodes: set[Node] = set()
+    told: set[Fact] = set()
+    asked: set[Fact] = set()
+    for may_share, may_tell in ((False, False), (True, False), (True, True)):
         left: list[Question] = []
         for question in source:
             if len(taken) == count:
                 break
-            clashes = any(clash(question, other) for other in taken)
-            (left if clashes else taken).append(question)
+            shares = question.node in nodes
+            tells = question.asked in told or not asked.isdisjoint(question.told)
+            if (shares and not may_share) or (tells and not may_tell):
+                left.append(question)
+                continue
+            taken.append(question)
+            nodes.add(question.node)
+            told |= question.told
+            asked.add(question.asked)
         source = left
     order = {node: i for i, node in enumerate(graph.nodes)}
     return sorted(taken, key=lambda q: (q.effort, order[q.node], list(KINDS).index(q.kind)))
@@ -159,18 +174,6 @@ def _different(questions: Iterable[Question]) -> Iterator[Question]:
         if (question.kind, question.about) not in seen:
             seen.add((question.kind, question.about))
             yield question
-
-
-def _shares_layer(one: Question, other: Question) -> bool:
-    return one.node is other.node or _gives_away(one, other)
-
-
-def _gives_away(one: Question, other: Question) -> bool:
-    return one.asked in other.told or other.asked in one.told
-
-
-def _never(one: Question, other: Question) -> bool:
-    return False
 
 
 def _in_turn(sources: Sequence[Iterator[Question]]) -> Iterator[Question]:
@@ -229,7 +232,7 @@ class _Maker:
             if node.owner is not node or layer.weights(*inputs) or not has_window:
                 return None
             counted = "?"
-        elif not _is_worked_out(step):
+        elif not _is_worked_out(step) or (_picks_axes(node) and _letters(steps) & set(_SIZES)):
             return None
         else:
             has_bias = "bias" in layer.weights(*inputs)
@@ -265,15 +268,16 @@ class _Maker:
     def _receptive_field(self, node: Node) -> Question | None:
         if self._fields is None:
             self._fields = receptive_fields(self.graph)
-        if len(node.inputs) != 1 or not _windows(node):
+        # blocks of pixels are told as a scale, not as a kernel
+        if len(node.inputs) != 1 or not _windows(node) or not hasattr(node.op.layer, "kernel"):
             return None
         before = _reaches(self._fields, node.inputs[0])
         after = _reaches(self._fields, node)
-        steps = [step for step in self._written(node, "receptive_field") if step.part[:4] == "size"]
-        if not before or not after or not all(map(_is_worked_out, steps)):
+        if not before or not after or before[0] == after[0]:
             return None
         (sizes, strides), (seen, _) = before, after
-        if sizes == seen:
+        steps = [step for step in self._written(node, "receptive_field") if step.part[:4] == "size"]
+        if not all(map(_is_worked_out, steps)):
             return None
         reads = f"every value it reads sees {_times(sizes)} positions of the network's input, "
         reads += f"and the fields of neighbouring ones lie {_alike(strides)} apart"
@@ -289,9 +293,12 @@ class _Maker:
 
     def _inverse(self, kind: str, node: Node) -> Question | None:
         windows = _windows(node)
-        steps = [step for step in self._written(node, "output") if step.derivation.axes]
+        values = [getattr(window, _OF_WINDOW[kind]) for window in windows]
         rounds_up = getattr(node.op.layer, "ceil_mode", False)
-        if not windows or len(steps) != 1 or rounds_up:
+        if not values or min(values) <= _LEAST[kind] or rounds_up:
+            return None
+        steps = [step for step in self._written(node, "output") if step.derivation.axes]
+        if len(steps) != 1:
             return None
         (step,) = steps
         letters = step.formula.letters if step.formula else []
@@ -301,7 +308,7 @@ class _Maker:
         inverse = Inverse(step.derivation, _STYLE, symbols[0])
         answer, size = inverse.answer, inverse.derivation.value
         # the size goes up with the padding and down with the others, if not always
-        if answer <= _LEAST[kind] or size in (inverse.at(answer - 1), inverse.at(answer + 1)):
+        if size in (inverse.at(answer - 1), inverse.at(answer + 1)):
             return None
         if kind == "kernel" and f"{answer}x{answer}" in node.path:  # a name that tells it
             return None
@@ -359,9 +366,7 @@ def _alike(values: Sequence[Any]) -> str:
     return f"{values[0]:,}" if len(set(values)) == 1 else _times(values)
 
 
-def _told(
-    node: Node, steps: Sequence[Written], *more: tuple[str, str], without: str = ""
-) -> frozenset[tuple[str, str]]:
+def _told(node: Node, steps: Sequence[Written], *more: Fact, without: str = "") -> frozenset[Fact]:
     """What a question tells whose formulas are these: fields of the layer, and sizes."""
     letters = _letters(steps) - {without}
     sizes = set()

@@ -19,6 +19,8 @@ from convcalc.report.terminal import Piece, Rendered, wrapped
 
 COUNT = 10
 """The questions of a sheet, if nothing is said and there are as many."""
+MOST = 1_000
+"""The questions that a sheet may have."""
 PARTS = ("questions", "solutions")
 _CONVENTION = "Sizes leave out the batch; in images, channels come first."
 _SOURCED = ("params", "macs")
@@ -235,8 +237,8 @@ def quiz(
         style: of the formulas: textbook, torch, d2l or cs231n.
 
     Raises:
-        UsageError: no such kind or style, a count below 1, a seed below 0, or fewer questions than
-            asked for.
+        UsageError: no such kind or style, a count below 1 or above 1,000, a seed below 0, or fewer
+            questions than asked for.
     """
     if isinstance(kind, str):
         kind = [word.strip() for word in kind.split(",") if word.strip()]
@@ -247,6 +249,11 @@ def quiz(
     for what, value, least in (("questions", count, 1), ("seed", seed, 0)):
         if value is not None and (type(value) is not int or value < least):
             raise UsageError(f"{what}: {value!r} is no whole number of at least {least}")
+    if count is not None and count > MOST:
+        raise UsageError(
+            f"a sheet of {count:,} questions; {MOST:,} are the limit",
+            hint="Another seed gives another sheet.",
+        )
     found = choose(graph, COUNT if count is None else count, seed, kinds)
     if not found:
         raise UsageError(
