@@ -455,7 +455,8 @@ def test_any_signs_survive(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["- a", "+ a", "-", "1. a", "1986. A paper", "2) a", "---", "- - -", "-- -", "-5", "1.5"]
+    "words",
+    ["- a", "+ a", "-", "1. a", "1986. A paper", "2) a", "---", "- - -", "-- -", "-5", "1.5"],
 )
 def test_no_paragraph_of_markdown_is_a_list_or_a_rule(words: str) -> None:
     markdown_it = pytest.importorskip("markdown_it", reason="needs markdown-it-py")
@@ -489,7 +490,7 @@ def test_no_cell_is_a_formula(start: str) -> None:
 def test_what_is_no_letter_of_a_document_is_none_of_a_title(sign: str) -> None:
     """HTML and XML take no such signs, and terminals should not."""
     html5lib = pytest.importorskip("html5lib", reason="needs html5lib")
-    words = f"\"a\\U{ord(sign):08x}b\""
+    words = f'"a\\U{ord(sign):08x}b"'
     net = convcalc.loads(f"{{title: {words}, source: {words}, input: [3], layers: [linear: 2]}}")
     html5lib.HTMLParser(strict=True).parse(net.summarize().to_html())
     assert net.title == "a\N{REPLACEMENT CHARACTER}b"

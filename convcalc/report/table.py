@@ -43,11 +43,12 @@ class Rounding(NamedTuple):
         for unit, factor in choices.items():
             digits = self.digits if factor > 1 else 0
             scaled = round(Fraction(value * 10**digits, factor))
-            if abs(scaled) < 1000 * 10**digits:  # rounded: 999,999 is 1.0 M, not 1,000.0 K
+            whole, rest = divmod(abs(scaled), 10**digits)
+            sign, decimals = "−" * (scaled < 0), f".{rest:0{digits}}" * (digits > 0)
+            written = f"{sign}{whole:,}{decimals}", unit
+            if whole < 1000:  # rounded: 999,999 is 1.0 M, not 1,000.0 K
                 break
-        whole, rest = divmod(abs(scaled), 10**digits)
-        text = f"{'−' if scaled < 0 else ''}{whole:,}" + (f".{rest:0{digits}}" if digits else "")
-        return text, unit
+        return written
 
 
 def decimal(units: dict[str, int]) -> dict[str, int]:

@@ -46,7 +46,9 @@ _GROUPS_HINT = "For instance groups: {Conv1: conv1, Conv2-3: [conv2, conv3]}."
 _SPACES = re.compile(r"[ \t\r\n]+")
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+    + "".join(
+        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+    )
     + "]"
 )
 """Control characters, changes of direction, and what Unicode says is no character, which XML and
