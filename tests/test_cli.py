@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from convcalc.__main__ import main
+from convcalc.network import load
 
 
 class Result(NamedTuple):
@@ -283,6 +284,30 @@ def test_zoo(run: Run) -> None:
     text = run("zoo").out
     assert all(name in text for name in by_name)
     assert not any(name.startswith("_") for name in by_name)
+
+
+def test_a_spec_of_the_zoo_is_yaml(run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "my.yaml"
+    assert run("zoo", "lenet5", "-o", str(target)).code == 0
+    assert load(str(target)).summarize().totals.macs == 416_520
+    for arguments, said in (
+        (["--format", "csv"], "--format is for the list of architectures"),
+        (["--fragment"], "--fragment is for the list of architectures"),
+        (["-o", str(tmp_path / "my.csv")], "no form of this output is a .csv file"),
+    ):
+        result = run("zoo", "lenet5", *arguments)
+        assert (result.code, result.out) == (2, "")
+        assert said in result.err
+    assert [*tmp_path.iterdir()] == [target]
+
+
+@pytest.mark.parametrize("command", ["summarize", "graph", "explain", "formula", "limits", "quiz"])
+def test_no_output_replaces_a_spec(command: str, run: Run, small: Path) -> None:
+    before = small.read_text()
+    result = run(command, str(small), "-o", str(small))
+    assert result.code == 2
+    assert "no form of this output is a .yaml file" in result.err
+    assert small.read_text() == before
 
 
 def test_layers(run: Run) -> None:

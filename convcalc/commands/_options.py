@@ -238,9 +238,9 @@ def chosen_format(form: str | None, output: str | None, suffixes: dict[str, str]
 
 OTHER_SUFFIXES = (
     ".json", ".csv", ".tex", ".md", ".html", ".py", ".ipynb", ".xlsx", ".pdf", ".svg", ".png",
-    ".jpg", ".gif", ".dot", ".mmd",
+    ".jpg", ".gif", ".dot", ".mmd", ".yaml", ".yml", ".onnx", ".npy", ".npz", ".safetensors",
 )  # fmt: skip
-"""Suffixes with which a file of plain text would be a surprise."""
+"""Suffixes with which a file of plain text would be a surprise, and might replace a spec."""
 
 
 def deliver(text: str, output: str | None) -> None:

@@ -8,13 +8,14 @@ import click
 
 from convcalc.commands._options import (
     OneOf,
+    chosen_format,
     deliver,
     deliver_pages,
     rounding_options,
     table_format,
     table_options,
 )
-from convcalc.errors import UsageError, did_you_mean
+from convcalc.errors import UsageError, did_you_mean, shorten
 from convcalc.network import load
 from convcalc.report.columns import units_told
 from convcalc.report.page import Made
@@ -46,14 +47,21 @@ def command(
       convcalc zoo --format json
       convcalc zoo resnet50 > my_resnet.yaml
     """
-    form = table_format(form, output, fragment)
     if name is not None:
         file = zoo_file(name)
         if file is None:
             hint = did_you_mean(name, zoo_names()) or "'convcalc zoo' lists them."
-            raise UsageError(f"no architecture '{name}'", hint=hint)
+            raise UsageError(f"no architecture '{shorten(name)}'", hint=hint)
+        if form is not None or fragment:
+            raise UsageError(
+                f"{'--fragment' if fragment else '--format'} is for the list of architectures, and "
+                f"the spec of {name} is YAML",
+                hint=f"'convcalc summarize {name}' shows it as a table.",
+            )
+        chosen_format(None, output, {".yaml": "yaml", ".yml": "yaml"})
         deliver(read_text(file).rstrip("\n"), output)
         return
+    form = table_format(form, output, fragment)
     columns = rounded(_COLUMNS, numbers, memory, digits)
     found = [entry(architecture) for architecture in zoo_names()]
     rows = [Row(tuple(e[column.key] for column in _COLUMNS)) for e in found]
