@@ -383,6 +383,43 @@ def test_run(spec: str, tmp_path: Path) -> None:
     assert "holds NaN" in str(run("run", spec, *arguments).exception)
 
 
+def test_a_profile_is_a_table(spec: str, tmp_path: Path) -> None:
+    """Every MAC is in one step; an array and a table each have their file."""
+    report = convcalc.loads(RESIDUAL).summarize()
+    array, table = tmp_path / "y.npy", tmp_path / "times.csv"
+    done = run("run", spec, "--profile", "--format", "json", "-o", str(array))
+    found = json.loads(done.stdout)
+    names = [name for step in found["steps"] for name in step["layers"]]
+    assert len(names) == len(set(names))
+    assert {row.name for row in report.rows if row.macs} <= set(names)
+    assert sum(step["macs"] for step in found["steps"]) == found["macs"] == report.totals.macs
+    assert sum(step["time_percent"] or 0 for step in found["steps"]) == pytest.approx(100)
+    assert done.stderr == "softmax1: [1, 5] float32\n"
+    assert np.load(array).shape == (1, 5)
+    done = run("run", spec, "--profile", "-o", str(table))
+    assert done.stdout == "softmax1: [1, 5] float32\n"
+    *steps, total = table.read_text().splitlines()[1:]
+    assert len(steps) == len(found["steps"])
+    assert total.startswith("total,,")
+    assert total.split(",")[4] == str(report.totals.macs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--format", "csv"], "--format is for the table of --profile"),
+        (["--fragment"], "--fragment is for the table of --profile"),
+        (["-o", "y.csv"], "the output is written to .npy. Tables are those of --profile"),
+        (["--profile", "-o", "y.npz"], "no form of this output is a .npz file"),
+        (["--profile", "--fragment", "-o", "y.npy"], "--fragment is for latex and html"),
+    ],
+)
+def test_what_a_profile_is_not(arguments: list[str], text: str) -> None:
+    done = run("run", "lenet5", *arguments)
+    assert isinstance(done.exception, convcalc.errors.UsageError)
+    assert text in str(done.exception)
+
+
 def test_progress_is_told_layer_by_layer() -> None:
     net = convcalc.loads(RESIDUAL)
     told: list[tuple[int, int]] = []

@@ -518,6 +518,7 @@ MANY: dict[str, list[str]] = {
     "limits": ["unet"],
     "quiz": ["lenet5", "-n", "3"],
     "reconcile": ["lenet5", "mobilenet_v2"],
+    "run": ["lenet5", "--profile"],
     "summarize": ["googlenet", "lenet5", "--depth", "2"],
     "sweep": ["lenet5", "--set", "H,W=28:64"],
     "verify": ["lenet5"],

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcalc.commands._backend import backend_option, chosen_backend
-from convcalc.commands._options import SPEC, open_network, parse_settings, variables_options
+from convcalc.commands._options import (
+    SPEC,
+    deliver_pages,
+    open_network,
+    parse_settings,
+    table_format,
+    table_options,
+    variables_options,
+)
 from convcalc.errors import UsageError, shorten
 from convcalc.execution.files import read_array, stored_weights
 from convcalc.execution.images import IMAGENET, SUFFIXES, read_image
 from convcalc.execution.numbers import FLOATS
 from convcalc.layer import show_shape
 from convcalc.network import Network
-from convcalc.report.output import replacing, show, terminal_width, write
-from convcalc.report.terminal import listing
+from convcalc.report.output import replacing, write
+from convcalc.report.profile import profile_page
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from convcalc.execution.compiled import Timing
 
     Array = NDArray[Any]
 
@@ -63,7 +71,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="Show the K largest outputs.")
 @click.option("--profile", is_flag=True, help="Show the time of every layer beside its MACs.")
-@click.option("-o", "--output", metavar="FILE", help="Write the output to a .npy file.")
+@table_options
 def command(
     spec: str,
     settings: tuple[str, ...],
@@ -81,22 +89,41 @@ def command(
     threads: int | None,
     top: int | None,
     profile: bool,
+    form: str | None,
     output: str | None,
+    fragment: bool,
 ) -> None:
     """Run a network: layers fused, by fast kernels; or each by its plain reference, --exact.
 
     In float16 layers run by their reference, compute in float32, and round their outputs.
+    -o FILE.npy takes the output; the table of --profile goes to a FILE of another suffix.
 
     \b
       convcalc run lenet5 --top 3
       convcalc run my_net.yaml --weights w.safetensors --input x.npy -o y.npy
       convcalc run resnet18 --input cat.jpg --resize 256 --imagenet --top 5
       convcalc run resnet18 --profile
+      convcalc run resnet18 --profile -o times.csv
     """
     import numpy
 
-    if output is not None and not output.endswith(".npy"):
-        raise UsageError(f"-o {shorten(output, 200)}: the output is written to .npy")
+    array_file = output if output is not None and output.endswith(".npy") else None
+    table_file = output if array_file is None else None
+    if profile:
+        form = table_format(form, table_file, fragment)
+    elif form is not None or fragment:
+        raise UsageError(
+            f"{'--fragment' if fragment else '--format'} is for the table of --profile"
+        )
+    elif table_file is not None:
+        raise UsageError(
+            f"-o {shorten(table_file, 200)}: the output is written to .npy",
+            hint="Tables are those of --profile.",
+        )
+    # what is told of the output would be no part of a document on standard output
+    tell: Callable[[str], None] = write
+    if profile and form != "text" and table_file is None:
+        tell = partial(click.echo, err=True)
     net = open_network(spec, parse_settings(settings, batch))
     device = chosen_backend(backend)
     x = _input(net, source, resize, mean, std, imagenet)
@@ -105,22 +132,24 @@ def command(
             y, timed = net.profile(
                 x, given, seed=seed, dtype=dtype, backend=device, exact=exact, threads=threads
             )
-            show(listing(*_profile(timed), terminal_width(), right=(2, 3, 4, 5)))
+            page = profile_page(timed, net.name, net.title)
+            deliver_pages([page], form or "text", table_file, fragment)
         else:
             y = net.run(
                 x, given, seed=seed, dtype=dtype, backend=device, exact=exact, threads=threads
             )
     outputs = y if isinstance(y, dict) else {net.graph.outputs[0].path: y}
     for path, array in outputs.items():
-        write(f"{path}: {show_shape(array.shape)} {array.dtype}")
+        tell(f"{path}: {show_shape(array.shape)} {array.dtype}")
         if not numpy.isfinite(array).all():
             click.echo(f"Note: {path} holds numbers that are not finite", err=True)
         if top is not None:
-            _show_top(array, top)
-    if output is not None:
+            for line in _top(array, top):
+                tell(line)
+    if array_file is not None:
         if len(outputs) > 1:
             raise UsageError("-o takes one output, and the network has several")
-        with replacing(output) as path, open(path, "wb") as file:
+        with replacing(array_file) as path, open(path, "wb") as file:
             numpy.lib.format.write_array(file, next(iter(outputs.values())), allow_pickle=False)
 
 
@@ -170,28 +199,10 @@ def _numbers(option: str, text: str | None, default: float) -> tuple[float, ...]
     return values
 
 
-def _profile(timed: list[Timing]) -> tuple[tuple[str, ...], list[list[str]]]:
-    total = sum(step.seconds for step in timed) or 1e-9
-    rows = [
-        [
-            " … ".join([step.layers[0], *(p.rpartition(".")[2] for p in step.layers[1:][-1:])]),
-            step.kind, f"{1000 * step.seconds:,.2f}", f"{100 * step.seconds / total:.1f}",
-            f"{step.macs:,}",
-            f"{step.macs / step.seconds / 1e9:,.1f}" if step.macs and step.seconds else "",
-        ]
-        for step in timed
-    ]  # fmt: skip
-    macs = sum(step.macs for step in timed)
-    rows.append(
-        ["Total", "", f"{1000 * total:,.2f}", "", f"{macs:,}", f"{macs / total / 1e9:,.1f}"]
-    )
-    return ("Layer", "Type", "ms", "%", "MACs", "GMAC/s"), rows
-
-
-def _show_top(array: Array, top: int) -> None:
+def _top(array: Array, top: int) -> Iterator[str]:
     import numpy
 
     for sample, values in enumerate(array.reshape(array.shape[0], -1)):
         order = numpy.argsort(-values, kind="stable")[:top]
         told = ", ".join(f"{int(i)}: {values[i]:.6g}" for i in order)
-        write(f"  sample {sample}: {told}")
+        yield f"  sample {sample}: {told}"
