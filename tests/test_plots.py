@@ -266,6 +266,12 @@ def texts(figure: Any) -> Iterator[Any]:
     return (text for text in dict.fromkeys(found) if text.get_text().strip())
 
 
+def test_bubbles_of_numbers_beyond_64_bits() -> None:
+    net = convcalc.loads("{input: [1e15], layers: [linear: 1e15]}")
+    (found,) = net.summarize().plot("bubbles").figure.axes[0].collections[0].get_offsets()
+    assert [*found] == [1e30, 1e30 + 1e15]
+
+
 def test_labels_of_bubbles_stand_apart() -> None:
     names = sorted(name for name in zoo_names() if "net" in name)[:25]
     first, *others = [report(name) for name in names]

@@ -34,8 +34,9 @@ def draw_bubbles(reports: Sequence[Report], depth: int | None, colours: Colours)
         )
     figure = new_figure("Parameters and MACs of " + _counted(reports))
     ax = figure.add_subplot()
-    macs: list[Any] = [report.totals.macs for report in reports]
-    params: list[Any] = [report.totals.params for report in reports]
+    # floats, as ints beyond 64 bits have no logarithm in NumPy
+    macs = [float(report.totals.macs) for report in reports]  # type: ignore[arg-type]
+    params = [float(report.totals.params) for report in reports]  # type: ignore[arg-type]
     peaks: list[Any] = [report.totals.peak_activation_bytes for report in reports]
     most = max(peaks)
     areas = [max(_SMALLEST, _LARGEST * peak / most) for peak in peaks]
@@ -69,7 +70,7 @@ def _label(
     figure: Any,
     ax: Any,
     reports: Sequence[Report],
-    points: Sequence[tuple[int, int]],
+    points: Sequence[tuple[float, float]],
     areas: Sequence[float],
     colours: Colours,
 ) -> None:
