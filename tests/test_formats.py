@@ -314,6 +314,14 @@ def test_columns_of_windows() -> None:
     ]
 
 
+def test_a_column_stands_once() -> None:
+    """Or rows as mappings, and readers of CSV, would lose one."""
+    report = convcalc.load("lenet5").summarize()
+    for columns, due in (("macs,macs", ["macs"]), ("params,params_no_bias", ["params_no_bias"])):
+        table = report.table(columns=columns, no_bias=True)
+        assert [column.key for column in table.columns] == ["name", *due]
+
+
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("form", SUFFIXES)
 def test_styles(style: str, form: str) -> None:

@@ -188,21 +188,22 @@ class Layout(NamedTuple):
     fold: bool = True
 
     def figures(self) -> list[Figure]:
-        """The columns, with their numbers rounded as is said.
+        """The columns, each once, with their numbers rounded as is said.
 
         Raises:
             UsageError: a column, a style or a unit does not exist, or there is nothing to round.
         """
         style = known(self.style, STYLES, "style") if self.style else Style(DEFAULT_COLUMNS)
-        figures = []
+        figures: dict[str, Figure] = {}
         for name in style.columns if self.columns is None else parse_columns(self.columns):
             figure = COLUMNS[name]
             if (self.no_bias or style.no_bias) and figure.without_bias:
                 figure = COLUMNS[figure.without_bias]
             rounding = self.rounding(figure.column, style.roundings.get(name))
-            figures.append(figure._replace(column=figure.column._replace(rounding=rounding)))
-        self.check_rounded([figure.column for figure in figures])
-        return figures
+            column = figure.column._replace(rounding=rounding)
+            figures[column.key] = figure._replace(column=column)
+        self.check_rounded([figure.column for figure in figures.values()])
+        return list(figures.values())
 
     def check_rounded(self, columns: Sequence[Column]) -> None:
         """Raise if there is nothing to round.
