@@ -232,7 +232,7 @@ class Network:
 
         return Report(
             self.spec.name, self.spec.title, self.spec.source, self._values(overrides), graph,
-            macs_formula, dtype,
+            macs_formula, dtype, self.spec.groups,
         )  # fmt: skip
 
     def explain(

@@ -235,6 +235,20 @@ def test_output_file_is_whole_or_not_there(
     assert [f.name for f in tmp_path.iterdir() if f.name.startswith(".convcalc")] == []
 
 
+def test_rows_of_stages(run: Run, small: Path, tmp_path: Path) -> None:
+    groups = tmp_path / "groups.yaml"
+    groups.write_text(small.read_text() + "groups: {Head: [flatten1, linear1]}\n")
+    assert "\nHead          7 " in run("summarize", str(groups), "--rows", "stages").out
+    for option in (["--all"], ["--depth", "2"]):
+        result = run("summarize", str(groups), "--rows", "stages", *option)
+        assert (result.code, result.out) == (2, "")
+        assert result.err == f"Error: {option[0]} is of layers: stages have no levels\n"
+    groups.write_text(groups.read_text().replace("linear: 7", "conv: {out_channels: 1, kernel: 9}"))
+    result = run("summarize", str(groups), "--rows", "stages")
+    assert result.code == 3
+    assert "\nconv1  " in result.out
+
+
 def test_output_keeps_links_and_permissions(run: Run, small: Path, tmp_path: Path) -> None:
     real, link = tmp_path / "real.txt", tmp_path / "link.txt"
     real.write_text("old")

@@ -32,6 +32,45 @@ layers:
 """
 
 
+STAGED = """
+input: [3, 16, 16]
+groups: {Body: [b1, b2], "=Head": linear1}
+blocks: {b: {arguments: [out], layers: [conv: {out_channels: out, kernel: 3}, relu]}}
+layers: [b: 4, b: 8, max_pool: 2, flatten, linear: 5]
+"""
+
+
+@pytest.mark.parametrize("symbols", ["", "N"])
+def test_rows_of_stages_are_the_groups(symbols: str) -> None:
+    """Each holds the sums of its layers, and together they are the totals."""
+    report = convcalc.loads(STAGED).summarize(symbolic=symbols)
+    table = report.records(rows="stages", columns="output,params,macs,activation_bytes")
+    layers = {row.name: row for row in report.rows}
+    assert [row.cells[0] for row in table.rows] == ["input", "Body", "=Head", "other layers"]
+    assert [row.cells[1] for row in table.rows] == [(3, 16, 16), (8, 12, 12), (5,), ()]
+    body = [layers[f"b{i}.conv1"] for i in (1, 2)]
+    assert table.rows[1].cells[2:4] == (sum(r.params for r in body), sum(r.macs for r in body))
+    for i, of in enumerate(("params", "macs", "activation_bytes"), 2):
+        assert sum(row.cells[i] for row in table.rows) == getattr(report.totals, of)
+    text = report.text(rows="stages")
+    assert re.search(r"^Body +8×12×12 +408 ", text, re.MULTILINE)
+    assert "×2" not in text
+    assert "\n'=Head,1445\n" in report.to_csv(rows="stages", columns="params")
+
+
+def test_rows_of_stages_without_groups_are_those_of_depth_1() -> None:
+    report = convcalc.load("resnet18").summarize()
+    for options in ({"columns": "type,output,kernel,macs"}, {"style": "paper"}):
+        stages = report.table(**options, rows="stages")
+        due = report.table(**options, depth=1, fold=False)
+        assert stages == due._replace(hints=())
+
+
+def test_rows_are_layers_or_stages() -> None:
+    with pytest.raises(UsageError, match=r"unknown kind of rows 'stage'\. Did you mean 'stages'\?"):
+        convcalc.load("lenet5").summarize().table(rows="stage")
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_totals_are_the_sums_of_the_rows(name: str) -> None:
     report = convcalc.load(name).summarize(N=3)

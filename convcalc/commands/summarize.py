@@ -20,8 +20,8 @@ from convcalc.commands._options import (
     table_options,
     variables_options,
 )
-from convcalc.errors import ConvcalcError
-from convcalc.report.columns import COLUMNS, DEFAULT_COLUMNS, STYLES, Layout
+from convcalc.errors import ConvcalcError, UsageError
+from convcalc.report.columns import COLUMNS, DEFAULT_COLUMNS, LAYERS, ROWS, STAGES, STYLES, Layout
 from convcalc.report.output import show, terminal_width
 from convcalc.report.report import Report
 
@@ -36,6 +36,11 @@ from convcalc.report.report import Report
 @click.option(
     "--depth", type=click.IntRange(min=1), metavar="N",
     help="Show N levels of the module tree.",
+)  # fmt: skip
+@click.option(
+    "--rows", type=click.Choice(ROWS), metavar="|".join(ROWS), default=LAYERS,
+    help="What the rows are: layers, in their modules (the default), or stages, that is the groups "
+    "of the spec or, without, what is at the top of the module tree.",
 )  # fmt: skip
 @dtype_option
 @click.option("--all", "everything", is_flag=True, help="Show every layer: no folding into ×n.")
@@ -56,6 +61,7 @@ def command(
     batch: str | None,
     symbolic: str,
     depth: int | None,
+    rows: str,
     dtype: str,
     everything: bool,
     columns: str | None,
@@ -87,7 +93,12 @@ def command(
     layout: dict[str, Any] = {
         "columns": columns, "style": style, "no_bias": no_bias, "numbers": numbers,
         "memory": memory, "digits": digits, "fold": not everything,
+        "rows": rows,
     }  # fmt: skip
+    if rows == STAGES and (everything or depth is not None):
+        raise UsageError(
+            f"{'--all' if everything else '--depth'} is of layers: stages have no levels"
+        )
     if depth is not None:
         layout["depth"] = depth
     Layout(**layout).figures()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.memory import BYTES, activation_values
+from convcalc.analysis.parts import grouped
 from convcalc.analysis.quantities import QUANTITIES, column_total
 from convcalc.dim import Dim, Size
 from convcalc.errors import ConvcalcError, UsageError, did_you_mean, shorten
@@ -27,7 +28,7 @@ from convcalc.report.table import (
     Table,
     decimal,
 )
-from convcalc.report.tree import Line, lines
+from convcalc.report.tree import Line, lines, part_lines
 from convcalc.view import Spread, Window
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ class Style(NamedTuple):
     depth: int | None = None
 
 
+LAYERS, STAGES = ROWS = ("layers", "stages")
+
 STYLES = {
     "lecture": Style(("output", "kernel", "stride", "padding", "params", "macs", "share")),
     "torchvision": Style(
@@ -186,6 +189,8 @@ class Layout(NamedTuple):
     """Digits after the point of rounded numbers."""
     depth: int | None = None
     fold: bool = True
+    rows: str = LAYERS
+    """What the rows are: `layers`, the module tree, or `stages`, which have no levels."""
 
     def figures(self) -> list[Figure]:
         """The columns, each once, with their numbers rounded as is said.
@@ -274,7 +279,7 @@ def parse_columns(names: str | Sequence[str]) -> list[str]:
 def tree_table(report: Report, layout: Layout, failed: bool = False) -> Table:
     """The module tree of a network, a row for each line, with what there is to say about it."""
     figures = layout.figures()
-    found = lines(report.graph, _needs(figures), depth=layout.levels, fold=layout.fold)
+    found = _lines(report, layout, figures, depth=layout.levels, fold=layout.fold)
     rows = [
         Row(
             (line.label, *(figure.value(line, report) for figure in figures)),
@@ -290,7 +295,7 @@ def tree_table(report: Report, layout: Layout, failed: bool = False) -> Table:
     return table._replace(
         remarks=tuple(_remarks(found, table)),
         hints=("Modules hold more: --depth N shows more levels, --all every layer.",)
-        if any(line.hides for line in found)
+        if layout.rows == LAYERS and any(line.hides for line in found)
         else (),
         notes=tuple(_notes(report)),
     )
@@ -318,13 +323,30 @@ def layer_table(report: Report, layout: Layout) -> Table:
         figure._replace(column=figure.column._replace(rounding=None)) for figure in layout.figures()
     ]
     depth = layout.depth  # a style's depth is for people
-    found = lines(report.graph, _needs(figures), depth=depth, fold=False)
+    found = _lines(report, layout, figures, depth=depth, fold=False)
     rows = [
-        Row((line.first.path, *(figure.value(line, report) for figure in figures)))
+        Row(
+            (
+                line.label if layout.rows == STAGES else line.first.path,
+                *(figure.value(line, report) for figure in figures),
+            )
+        )
         for line in found
         if line.hides or not line.is_module
     ]
     return _table(report, figures, "Name", rows)
+
+
+def _lines(
+    report: Report, layout: Layout, figures: Sequence[Figure], *, depth: int | None, fold: bool
+) -> list[Line]:
+    """The lines of the module tree; of stages those of the spec's groups, or of its top level."""
+    needs = _needs(figures)
+    if known(layout.rows, dict.fromkeys(ROWS, layout.rows), "kind of rows") == LAYERS:
+        return lines(report.graph, needs, depth=depth, fold=fold)
+    if not report.groups:
+        return lines(report.graph, needs, depth=1, fold=False)
+    return part_lines(report.graph, grouped(report.graph, report.groups), needs)
 
 
 def _table(report: Report, figures: Sequence[Figure], first: str, rows: list[Row]) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.closed_form import Formula
@@ -13,7 +13,7 @@ from convcalc.dim import Size
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Node, collector_paused
 from convcalc.layer import Shape
-from convcalc.report.columns import ALL_LEVELS, Layout, layer_table, tree_table
+from convcalc.report.columns import ALL_LEVELS, LAYERS, Layout, layer_table, tree_table
 from convcalc.report.formats.text import page
 from convcalc.report.page import Page
 from convcalc.report.table import JSON_VERSION as JSON_VERSION
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convcalc.conventions.rules import Bridge
     from convcalc.report.drawing.model import Drawing
     from convcalc.report.plots.plot import Plot
+    from convcalc.spec.tree import Scalar
 
 _UNFOLDED = 2_000
 """Rows of a tree that a browser shows at once."""
@@ -110,7 +111,9 @@ class Report(Page):
         graph: Graph,
         macs_formula: Callable[[], Formula],
         dtype: str = "float32",
+        groups: Mapping[str, Sequence[Scalar]] | None = None,
     ) -> None:
+        self.groups = groups or {}
         self.name = name
         self.title = title
         self.source = source
@@ -185,7 +188,7 @@ class Report(Page):
             return tree_table(self, Layout(**layout))
 
     def records(self, **layout: Any) -> Table:
-        """A row for every layer, numbers exact; with `depth`, a row for every module there."""
+        """A row for every layer, or as `rows` says; numbers exact; `depth` cuts at modules."""
         with collector_paused():
             return layer_table(self, Layout(**layout))
 
@@ -196,7 +199,7 @@ class Report(Page):
 
     def until(self, error: ConvcalcError, width: int | None, **layout: Any) -> Rendered:
         """The table down to the layer at which the network could not be built."""
-        table = tree_table(self, Layout(**layout), failed=True)
+        table = tree_table(self, Layout(**{**layout, "rows": LAYERS}), failed=True)
         return page(table, width, failed=error.path or str(error.where))
 
     def plot(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.analysis.quantities import COLUMNS
+from convcalc.analysis.parts import OTHERS
+from convcalc.analysis.quantities import COLUMNS, total
 from convcalc.dim import Size
 from convcalc.graph import Graph, Module, Node
 from convcalc.layer import Shape
@@ -66,6 +68,36 @@ def lines(
         depth -= 1
         found = walk.lines(root, depth)
     return found
+
+
+def part_lines(
+    graph: Graph, parts: Mapping[str, Sequence[Node]], quantities: Sequence[str]
+) -> list[Line]:
+    """A line for every part of a graph; see `convcalc.analysis.parts`.
+
+    Its output is that of its last layer; the layers in no group have none in common.
+
+    Args:
+        graph: the network.
+        parts: names, each with its layers, of which there are some.
+        quantities: what to sum.
+    """
+    return [
+        Line(
+            label=name,
+            kind=nodes[0].kind if len(nodes) == 1 else "",
+            is_module=False,
+            times=1,
+            ancestors=(),
+            is_last=False,
+            output_shape=() if name == OTHERS else nodes[-1].shape,
+            sums={of: total(of, graph, nodes=nodes) for of in quantities},
+            hides=False,
+            first=nodes[0] if len(nodes) == 1 else graph.root,
+            output=None if name == OTHERS else nodes[-1],
+        )
+        for name, nodes in parts.items()
+    ]
 
 
 class Runs:
