@@ -506,8 +506,10 @@ def test_what_is_no_letter_of_a_document_is_none_of_a_title(sign: str) -> None:
 
 def test_a_name_from_a_spec_is_no_formula(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "bad.yaml"
-    file.write_text("{title: '=1+1', input: [3, 8], layers: [relu], expect: {params: 0}}")
+    file.write_text("{name: '=1+1', input: [3, 8], layers: [relu], expect: {params: 0}}")
     assert "'=1+1,relu1" in run("summarize", str(file), str(file), "--format", "csv").out
+    head, *_ = convcalc.compare(file, "lenet5", rows="stages").to_csv().splitlines()
+    assert all(name.startswith(("name", "'=1+1.", "LeNet-5.")) for name in head.split(","))
     target = tmp_path / "words.csv"
     net = convcalc.loads("{input: [3, 8], variables: {act: relu}, layers: [act]}")
     net.sweep({"act": ["relu"]}).save(target)

@@ -20,7 +20,7 @@ def document(tables: Sequence[Table], fragment: bool = False) -> str:
     lines = csv.writer(text, lineterminator="\n")
     header: list[str] = []
     for table in tables:
-        keys = ["of"] * several + [column.key for column in table.columns]
+        keys = ["of"] * several + [harmless(column.key) for column in table.columns]
         if keys != header:
             lines.writerow(keys)
             header = keys
