@@ -405,6 +405,8 @@ def test_a_unit_is_said() -> None:
         ({"numbers": "Q"}, "unknown unit 'Q'"),
         ({"memory": "MB"}, "no column has bytes that could be rounded to MB"),
         ({"columns": "output", "numbers": "M"}, "no column has counts that could be rounded to M"),
+        ({"digits": -1, "numbers": "M"}, "digits: -1 is no whole number from 0 to 9"),
+        ({"digits": 1.5, "numbers": "M"}, r"digits: 1\.5 is no whole number from 0 to 9"),
         ({"digits": 2}, "digits are of rounded numbers, and no column has any"),
     ],
 )

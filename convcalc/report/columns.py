@@ -214,7 +214,7 @@ class Layout(NamedTuple):
         """Raise if there is nothing to round.
 
         Raises:
-            UsageError: no column has such numbers.
+            UsageError: no column has such numbers, or not so many digits.
         """
         for what, asked, units in (
             ("counts", self.numbers, COUNTS),
@@ -222,6 +222,8 @@ class Layout(NamedTuple):
         ):
             if asked is not None and not any(column.units is units for column in columns):
                 raise UsageError(f"no column has {what} that could be rounded to {asked}")
+        if self.digits is not None and not (type(self.digits) is int and 0 <= self.digits < 10):
+            raise UsageError(f"digits: {self.digits!r} is no whole number from 0 to 9")
         if self.digits is not None and not any(column.rounding for column in columns):
             raise UsageError(
                 "digits are of rounded numbers, and no column has any",
