@@ -156,7 +156,7 @@ class StrictModule:
 
     FUNCTIONS = frozenset({
         "abs", "add", "arange", "asarray", "ascontiguousarray", "broadcast_to", "ceil", "clip",
-        "concatenate", "divide", "empty", "exp",
+        "concatenate", "divide", "dot", "empty", "exp",
         "expand_dims", "expm1", "flip", "floor", "full", "full_like",
         "isfinite",
         "isnan", "linspace", "log", "log1p", "logaddexp", "matmul", "max", "maximum",

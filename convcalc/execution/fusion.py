@@ -1,6 +1,7 @@
 """Which layers run as one: a convolution with its norm, its residual and its activation.
 
-What is fused passes through the cache once, and its intermediate tensors take no memory.
+A depthwise convolution also takes in the 1×1 convolution in front of it. What is fused passes
+through the cache once, and its intermediate tensors take no memory.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Step:
         node: the layer that is computed.
         nodes: with those that run with it, in running order; the tensor of the last is written.
         before: a batch norm in front of it, whose ReLU follows, computed as the input is read.
+        expansion: a step in front of a depthwise convolution, whose output is made block by block.
         norm: a batch norm behind it, folded into its weights.
         residual: the tensor that is then added.
         activation: what is applied in the end.
@@ -33,6 +35,7 @@ class Step:
     node: Node
     nodes: list[Node]
     before: Node | None = None
+    expansion: Step | None = None
     norm: Node | None = None
     residual: Node | None = None
     activation: Activation | None = None
@@ -73,6 +76,7 @@ class _Fusion:
                 step = Step(node, [node])
                 self._look_ahead(step)
                 self._extend(step)
+                step = self._filtered(step)
                 taken.update(step.nodes)
                 yield step
 
@@ -113,6 +117,23 @@ class _Fusion:
                 return
             step.nodes.append(node)
 
+    def _filtered(self, step: Step) -> Step:
+        """A 1×1 convolution with the depthwise one that alone reads it, as in MobileNetV2."""
+        node = self._follower(step.output)
+        if (
+            node is None
+            or node.kind not in ("conv", "depthwise_conv")
+            or step.node.kind != "conv"
+            or step.before is not None
+            or step.residual is not None
+            or not _reads_single_positions(step.node)
+            or not _is_depthwise(node)
+        ):
+            return step
+        both = Step(node, [*step.nodes, node], expansion=step)
+        self._extend(both)
+        return both
+
     def _takes_norm(self, step: Step) -> bool:
         # a linear layer of more axes has its features last, and a norm its channels second
         channels_second = step.node.kind != "linear" or len(step.node.shape) == 2
@@ -140,3 +161,10 @@ def _reads_single_positions(node: Node) -> bool:
             for w in layer.window(node.op.inputs[0])
         )
     )
+
+
+def _is_depthwise(node: Node) -> bool:
+    """Whether a convolution has a filter for every channel, over one or two axes."""
+    (conv,) = node.op.layer.parts(node.op.inputs[0])
+    channels = node.op.inputs[0][1]
+    return len(node.shape) < 5 and conv.groups == channels == node.shape[1]  # type: ignore[attr-defined]

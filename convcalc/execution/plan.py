@@ -22,6 +22,9 @@ from convcalc.execution.kernels.recording import Recorder, Scratch, Share
 from convcalc.execution.tape import Program, play
 from convcalc.graph import Graph, Node
 
+_RESERVE = 1 << 24
+"""Values of scratch memory that kernels find; most use a tenth."""
+
 _MOVING = ("permute", "slice", "crop", "reshape", "flatten", "identity", "dropout")
 """Layers whose output can be a view of the input."""
 
@@ -58,7 +61,8 @@ class Plan:
             for node, block in layout.blocks.items()
         }
         self.steps = [step for step in layout.steps if step not in layout.idle]
-        scratches = [Scratch(device.xp, dtype) for _ in range(workers)]
+        reserve = 0 if device.cache_values is None else _RESERVE
+        scratches = [Scratch(device.xp, dtype, reserve) for _ in range(workers)]
         self._programs: list[Program] = [[] for _ in range(workers)]
         prepared: dict[Any, Any] = {}
         for step in self.steps:
@@ -79,7 +83,7 @@ class Plan:
             watch: called with the number of every step when it is done.
         """
         for node in self._graph.inputs:
-            self._array(node)[...] = inputs[node.path]
+            _put(inputs[node.path], self._array(node))
         play(self._programs, watch)
         return {node.path: self._array(node).copy() for node in self._graph.outputs}
 
@@ -276,6 +280,18 @@ def _smallest_layout(graph: Graph) -> _Layout:
 
 
 _MORE = 1.05
+
+
+def _put(x: Array, place: Array) -> None:
+    """Copy an input to its place, channels last: a few channels one by one, in long loops."""
+    if x.ndim < 3 or x.shape[1] > _FEW:
+        place[...] = x
+        return
+    for channel in range(x.shape[1]):
+        place[:, channel] = x[:, channel]
+
+
+_FEW = 8
 
 
 def _as_it_is(x: Array) -> Array:

@@ -6,10 +6,13 @@ is nothing but its calls. Steps are shared out among workers, which wait for one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from threading import Lock, Thread
 from time import sleep
 from typing import Any
+from zlib import crc32
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], Any]
 """A function, its arguments, and the array that it writes, `out`."""
@@ -25,16 +28,21 @@ def fill(value: float, out: Any) -> None:
     out[...] = value
 
 
+_LOOKS = 8
+_ZEROS = bytes(1 << 14)
+
+
 class _Team:
     """Workers that wait for one another, and end together when one fails.
 
     They wait by looking again and again, for steps take less time than it takes a system to wake
-    a thread that sleeps.
+    a thread that sleeps. Between two looks they leave Python's lock to those that compute, some
+    microseconds each; who waits for longer leaves the processor, too.
     """
 
     def __init__(self, workers: int) -> None:
         self.failure: BaseException | None = None
-        self._missing = self._workers = workers
+        self._missing = self.workers = workers
         self._counting = Lock()
         self._step = 0
 
@@ -44,10 +52,15 @@ class _Team:
         with self._counting:
             self._missing -= 1
             if self._missing == 0:
-                self._missing = self._workers
+                self._missing = self.workers
                 self._step += 1
+        looks = 0
         while self._step == step and self.failure is None:
-            sleep(0)  # lets the others have Python's lock
+            if looks < _LOOKS:
+                crc32(_ZEROS)  # computed without Python's lock
+                looks += 1
+            else:
+                sleep(0)
         return self.failure is None
 
     def stop(self, failure: BaseException) -> None:
@@ -71,13 +84,16 @@ def play(programs: Sequence[Program], watch: Callable[[int], None] | None = None
         BaseException: what a call raised in any worker; all have ended then.
     """
     team = _Team(len(programs))
-    threads = [Thread(target=_work, args=(each, team), daemon=True) for each in programs[1:]]
+    threads = [
+        Thread(target=_work, args=(programs[part], team, part), daemon=True)
+        for part in range(1, len(programs))
+    ]
     started: list[Thread] = []
     try:
         for thread in threads:
             thread.start()
             started.append(thread)
-        _work(programs[0], team, watch)
+        _work(programs[0], team, 0, watch)
     except BaseException as error:  # a thread that cannot be started, an interrupt
         team.stop(error)
     for thread in started:
@@ -95,12 +111,14 @@ def _join(thread: Thread, team: _Team) -> None:
             team.stop(error)
 
 
-def _work(program: Program, team: _Team, watch: Callable[[int], None] | None = None) -> None:
+def _work(
+    program: Program, team: _Team, part: int, watch: Callable[[int], None] | None = None
+) -> None:
     import numpy
 
     try:
         # numbers that are not finite are the output's to tell
-        with numpy.errstate(all="ignore"):
+        with numpy.errstate(all="ignore"), _on_core(part, team.workers) as let_go:
             for number, calls in enumerate(program):
                 for function, args, out in calls:
                     function(*args, out=out)
@@ -108,5 +126,40 @@ def _work(program: Program, team: _Team, watch: Callable[[int], None] | None = N
                     return
                 if watch is not None:
                     watch(number)
+                if number == _APART:
+                    let_go()
     except BaseException as error:
         team.stop(error)
+
+
+_APART = 8
+"""Steps after which the system may move workers."""
+
+
+@contextmanager
+def _on_core(part: int, parts: int) -> Iterator[Callable[[], None]]:
+    """Have the calling thread run on a processor core that no other worker has, until let go.
+
+    A system wakes threads on one core where the others have been asleep, as those of virtual
+    machines soon are, and takes milliseconds to part them.
+    """
+    get: Any = getattr(os, "sched_getaffinity", None)
+    allowed = set(get(0)) if get is not None and parts > 1 else set()
+    if len(allowed) < parts:
+        yield _nothing
+        return
+
+    def use(cores: set[int]) -> None:
+        with suppress(OSError):  # where that is not allowed, it is the system's to say
+            os.sched_setaffinity(0, cores)
+
+    try:
+        # other processes start at other cores
+        use({sorted(allowed)[(os.getpid() + part) % len(allowed)]})
+        yield lambda: use(allowed)
+    finally:
+        use(allowed)
+
+
+def _nothing() -> None:
+    pass

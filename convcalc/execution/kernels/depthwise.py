@@ -2,42 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 from convcalc.arrays import Array
+from convcalc.execution.kernels.pointwise import ROWS
 from convcalc.execution.kernels.recording import (
+    Block,
     Epilogue,
     Padding,
     Recorder,
+    Share,
     Windows,
     blocks,
+    merged,
     strips,
     windowed,
 )  # fmt: skip
 from convcalc.view import Window
 
 
+class Expansion(NamedTuple):
+    """A 1×1 convolution whose outputs are what is filtered.
+
+    Attributes:
+        weight: (C, K).
+        epilogue: a bias and an activation, for all K channels.
+    """
+
+    weight: Array
+    epilogue: Epilogue
+
+
 def record(
-    recorder: Recorder, x: Array, weight: Array, y: Array, windows: Windows, epilogue: Epilogue
-) -> None:
+    recorder: Recorder, x: Array, weight: Array, y: Array, windows: Windows, epilogue: Epilogue,
+    expansion: Expansion | None = None,
+) -> None:  # fmt: skip
     """Record a depthwise convolution: taps times weights, added up row by row.
 
     A row of the output is one long vector of columns and channels, and so is what a tap reads of
     the input. Where columns are skipped (strides), each tap's columns are gathered first.
 
+    A 1×1 convolution in front of it is computed block by block, in the cache: what lies between
+    them is several times as large as input and output.
+
     The reference is `Conv.forward` with as many groups as channels. The error is that of a dot
-    product of kh·kw values.
+    product of kh·kw values, and of C values for the expansion.
+
+    Source: Sandler, Howard, Zhu, Zhmoginov, Chen 2018, "MobileNetV2: Inverted Residuals and Linear
+    Bottlenecks", arXiv:1801.04381, section 5.1 (memory-efficient inference).
 
     Args:
         recorder: takes the calls.
         x: (N, H, W, C).
-        weight: (kh, kw, columns·C), as `tiled` gives it.
-        y: (N, oh, ow, C).
+        weight: (kh, kw, columns·K), as `tiled` gives it; K is C without an expansion.
+        y: (N, oh, ow, K).
         windows: along height and width.
         epilogue: what comes after, for all of y.
+        expansion: what x goes through first.
     """
-    for strip in strips(x, y, windows, epilogue, weight.shape[2] // y.shape[3]):
-        _record_strip(recorder, weight, *strip)
+    columns = weight.shape[2] // y.shape[3]
+    share, own = recorder.share, slice(0, y.shape[3])
+    if expansion is not None:
+        share, own = share.split(math.prod(x.shape[:3]), ROWS, y.shape[3])
+        if own.start == own.stop:
+            return
+        expansion = Expansion(expansion.weight[:, own], expansion.epilogue.of((), own))
+        weight = _cut(weight, y.shape[3], own)
+        y, epilogue = y[..., own], epilogue.of((slice(None),) * 3, own)
+    for strip in strips(x, y, windows, epilogue, columns):
+        _record_strip(recorder, share, weight, expansion, *strip)
 
 
 def tiled(weight: Any, width: int) -> Any:
@@ -55,39 +89,115 @@ ROW = 1 << 14
 """The most values of a row; longer ones are no faster, and the weights as long."""
 
 
+def _cut(weight: Array, channels: int, own: slice) -> Array:
+    """Tiled filters (kh, kw, columns·channels) of some of the channels."""
+    if own == slice(0, channels):
+        return weight
+    apart = weight.reshape(*weight.shape[:2], -1, channels)
+    return apart[..., own].copy().reshape(*weight.shape[:2], -1)
+
+
 def _record_strip(
-    recorder: Recorder, weight: Array, x: Array, y: Array, windows: Windows, epilogue: Epilogue
-) -> None:
-    xp = recorder.xp
+    recorder: Recorder, share: Share, weight: Array, expansion: Expansion | None, x: Array,
+    y: Array, windows: Windows, epilogue: Epilogue,
+) -> None:  # fmt: skip
     images, height, width, channels = y.shape
-    down, across = windows
     row = weight[:, :, : width * channels]
-    rows = max(1, recorder.cache // (2 * width * channels * down.stride))
-    for block in blocks(recorder.share, images, height, rows):
-        target = y[block.images, block.rows]
-        slab = Padding(windows).slab(recorder, x, block, width)
-        n, oh = target.shape[:2]
-        if across.stride == 1 and _is_joined(slab):
-            image, line, column, value = slab.strides
-            tap = column * across.dilation
+    rows = max(1, recorder.cache // (width * channels * windows[0].stride))
+    wide = None if expansion is None else _Expanded(recorder, x, expansion, windows, width)
+    kept = recorder.mark()
+    for block in blocks(share, images, height, rows):
+        if wide is None:
+            slab = Padding(windows).slab(recorder, x, block, width)
         else:
-            lines = recorder.scratch(n, slab.shape[1], across.kernel, width, channels)
-            every = (Window(), across)
-            columns = windowed(xp, slab, every, (slab.shape[1], width))[:, :, :, 0]
-            recorder.copy(columns.transpose(0, 1, 3, 2, 4), lines)
-            slab = lines
-            image, line, tap, _, value = lines.strides
-        vectors = xp.lib.stride_tricks.as_strided(
-            slab,
-            (n, oh, down.kernel, across.kernel, width * channels),
-            (image, line * down.stride, line * down.dilation, tap, value),
-        )
-        out = target if _is_joined(target) else recorder.scratch(*target.shape)
-        image, line, _, value = out.strides
-        sums = xp.lib.stride_tricks.as_strided(out, (n, oh, width * channels), (image, line, value))
-        recorder.add(recorder.device.sum_taps, vectors, row, out=sums)
-        epilogue.of((*block, slice(None))).record(recorder, out, target)
-        recorder.give_back()
+            slab = wide.slab(block)
+            kept = wide.kept
+        own = epilogue.of((*block, slice(None)))
+        _record_block(recorder, slab, row, y[block.images, block.rows], windows, own)
+        recorder.give_back(kept)
+
+
+def _record_block(
+    recorder: Recorder, slab: Array, row: Array, target: Array, windows: Windows,
+    epilogue: Epilogue,
+) -> None:  # fmt: skip
+    xp = recorder.xp
+    down, across = windows
+    n, oh, width, channels = target.shape
+    if across.stride == 1 and _is_joined(slab):
+        image, line, column, value = slab.strides
+        tap = column * across.dilation
+    else:
+        lines = recorder.scratch(n, slab.shape[1], across.kernel, width, channels)
+        every = (Window(), across)
+        columns = windowed(xp, slab, every, (slab.shape[1], width))[:, :, :, 0]
+        recorder.copy(columns.transpose(0, 1, 3, 2, 4), lines)
+        slab = lines
+        image, line, tap, _, value = lines.strides
+    vectors = xp.lib.stride_tricks.as_strided(
+        slab,
+        (n, oh, down.kernel, across.kernel, width * channels),
+        (image, line * down.stride, line * down.dilation, tap, value),
+    )
+    out = target if _is_joined(target) else recorder.scratch(*target.shape)
+    image, line, _, value = out.strides
+    sums = xp.lib.stride_tricks.as_strided(out, (n, oh, width * channels), (image, line, value))
+    recorder.add(recorder.device.sum_taps, vectors, row, out=sums)
+    epilogue.record(recorder, out, target)
+
+
+class _Expanded:
+    """The outputs of an expansion, padded, one block after the other in the same memory.
+
+    Rows that two blocks read are computed once, and moved.
+    """
+
+    def __init__(
+        self, recorder: Recorder, x: Array, expansion: Expansion, windows: Windows, width: int
+    ) -> None:
+        self._recorder = recorder
+        self._x = x
+        self._expansion = expansion
+        self._padding = Padding(windows)
+        self._width = width
+        self._before: tuple[slice, int, Array] | None = None
+        self.kept = recorder.mark()
+
+    def slab(self, block: Block) -> Array:
+        """What a block reads: (n, rows, columns, K)."""
+        recorder, x = self._recorder, self._x
+        weight, epilogue = self._expansion
+        rows, columns, frame = self._padding.reads(x, block, self._width)
+        inside = x[block.images, rows, columns]
+        n, count, across, depth = inside.shape
+        slab = recorder.scratch(*frame.around(n, count, across, weight.shape[1]))
+        self.kept = recorder.mark()
+        target = frame.inside(slab)
+        known = self._take_over(block, rows, target)
+        frame.fill(recorder, slab, 0.0)
+        inside, target = inside[:, known:], target[:, known:]
+        matrix = merged(inside, 3)
+        if matrix is None:
+            copied = recorder.scratch(*inside.shape)
+            recorder.copy(inside, copied)
+            matrix = copied.reshape(-1, depth)
+        products = recorder.scratch(*target.shape)
+        recorder.add(recorder.xp.matmul, matrix, weight, out=products.reshape(len(matrix), -1))
+        if epilogue.bias is not None:
+            # in long rows, before they are cut
+            Epilogue(epilogue.bias).record(recorder, products, products)
+        Epilogue(activation=epilogue.activation).record(recorder, products, target)
+        self._before = (block.images, rows.stop, frame.inside(slab))
+        return slab
+
+    def _take_over(self, block: Block, rows: slice, target: Array) -> int:
+        """Move the rows that the block before has computed, and tell how many they are."""
+        images, end, computed = self._before or (None, 0, target)
+        known: int = end - rows.start
+        if images != block.images or not 0 < known <= computed.shape[1]:
+            return 0
+        self._recorder.copy(computed[:, computed.shape[1] - known :], target[:, :known])
+        return known
 
 
 def _is_joined(x: Array) -> bool:

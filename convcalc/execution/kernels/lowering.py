@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -204,20 +204,17 @@ def _conv(task: Task) -> Record | None:
     depth, channels = x.shape[3], y.shape[3]
     single = kernel == (1, 1) and groups == 1
     if single and not _strided(windows) and _mergeable(x, y, residual):
-        matrix = task.uploaded(
-            "matrix", lambda: made.weight(task).reshape(channels, depth).T.copy()
-        )
-        return partial(pointwise.record, weight=matrix, before=made.before, **common)
+        return partial(pointwise.record, weight=_matrix(task, made), before=made.before, **common)
     if task.step.before is not None:
         return None
     common["windows"] = windows
-    if groups == depth == channels > 1:
+    if groups == channels > 1 and (groups == depth or task.step.expansion is not None):
         width = y.shape[2]
         taps = task.uploaded(
             f"taps of {width}",
             lambda: depthwise.tiled(made.weight(task)[:, 0].transpose(1, 2, 0), width),
         )
-        return partial(depthwise.record, weight=taps, **common)
+        return partial(depthwise.record, weight=taps, expansion=_expansion(task), **common)
     transform = _transform(windows, groups, x, y)
     if transform is not None:
         lifted = task.uploaded(
@@ -226,6 +223,26 @@ def _conv(task: Task) -> Record | None:
         return partial(winograd.record, weight=lifted, transform=transform, **common)
     columns = task.uploaded("columns", lambda: im2col.arranged(made.weight(task), groups))
     return partial(im2col.record, weight=columns, **common)
+
+
+def _matrix(task: Task, made: _Folded) -> Array:
+    """The weight of a 1×1 convolution: (C, K)."""
+
+    def turned() -> Any:
+        weight = made.weight(task)
+        return weight.reshape(weight.shape[:2]).T.copy()
+
+    return task.uploaded("matrix", turned)
+
+
+def _expansion(task: Task) -> depthwise.Expansion | None:
+    """The 1×1 convolution in front of a depthwise one, if it runs with it."""
+    if task.step.expansion is None:
+        return None
+    first = replace(task, step=task.step.expansion)
+    made = first.once("folded", lambda: _Folded(first))
+    epilogue = Epilogue(made.bias, None, first.step.activation)
+    return depthwise.Expansion(_matrix(first, made), epilogue)
 
 
 def _conv_volume(task: Task) -> Record | None:

@@ -8,7 +8,7 @@ from typing import Any
 from convcalc.arrays import Array
 from convcalc.execution.kernels.recording import Epilogue, Recorder, merged
 
-_ROWS = 192
+ROWS = 192
 """The fewest rows of a product: below, packing the weights takes longer than it saves."""
 
 
@@ -36,7 +36,7 @@ def record(
     if epilogue.residual is not None:
         epilogue = epilogue._replace(residual=_matrix(epilogue.residual))
     count, channels = target.shape
-    share, columns = recorder.share.split(count, _ROWS, channels)
+    share, columns = recorder.share.split(count, ROWS, channels)
     if columns.start == columns.stop:
         return
     if count <= _FEW and not before and weight.strides[0] == weight.itemsize:
@@ -46,7 +46,7 @@ def record(
         )
         return
     values = channels + (len(weight) if before else 0)
-    cuts = max(1, round(count / max(_ROWS, recorder.cache // values)))
+    cuts = max(1, round(count / max(ROWS, recorder.cache // values)))
     cuts = -(-cuts // share.parts) * share.parts
     changed = recorder.scratch(-(-count // cuts) if before else 0, len(weight))
     for cut in share.of(cuts):

@@ -17,29 +17,50 @@ _WIDE = 1 << 11
 """How many values an inner loop should run over."""
 
 
-class Scratch:
-    """Memory of one worker, used by one kernel after another."""
+Mark = tuple[Array, int]
+"""A block of scratch memory, and how much of it is taken."""
 
-    def __init__(self, xp: Any, dtype: str) -> None:
+
+class Scratch:
+    """Memory of one worker, used by one kernel after another.
+
+    Args:
+        xp: the array module.
+        dtype: of its values.
+        reserve: how many to begin with. A processor's memory is taken when it is first written.
+
+    Attributes:
+        bytes: what has been used at most.
+    """
+
+    def __init__(self, xp: Any, dtype: str, reserve: int = 0) -> None:
         self._xp = xp
         self._dtype = dtype
-        self._memory = xp.empty(0, dtype)
+        self._memory = xp.empty(reserve, dtype)
         self._used = 0
+        self._outgrown = 0
         self.bytes = 0
 
-    def reset(self) -> None:
-        """Let the next kernel have all of it."""
-        self._used = 0
+    def reset(self, kept: Mark | None = None) -> None:
+        """Let all of it be taken anew, or all but what was taken before a mark."""
+        memory, used = kept or (self._memory, 0)
+        self._used = used if memory is self._memory else 0
+
+    def mark(self) -> Mark:
+        """Up to where it is taken now."""
+        return self._memory, self._used
 
     def take(self, *shape: int) -> Array:
         """An array that holds what nobody else uses until the next reset."""
         size = -(-math.prod(shape) // 16) * 16
         if self._used + size > self._memory.size:
             # views of the old block stay valid: it lives as long as they do
+            self._outgrown = self.bytes
             self._memory = self._xp.empty(max(size, 2 * self._memory.size), self._dtype)
-            self.bytes += self._memory.nbytes
             self._used = 0
         start, self._used = self._used, self._used + size
+        taken = self._outgrown + self._used * self._memory.itemsize
+        self.bytes = max(self.bytes, taken)
         return self._memory[start : start + math.prod(shape)].reshape(shape)
 
 
@@ -107,9 +128,13 @@ class Recorder:
         """Memory that holds until the step ends, or its scratch is given back."""
         return self._scratch.take(*shape)
 
-    def give_back(self) -> None:
-        """Let what follows use the scratch memory that was taken."""
-        self._scratch.reset()
+    def mark(self) -> Mark:
+        """What `give_back` can keep: the scratch memory that is taken now."""
+        return self._scratch.mark()
+
+    def give_back(self, kept: Mark | None = None) -> None:
+        """Let what follows use the scratch memory that was taken, or that taken since a mark."""
+        self._scratch.reset(kept)
 
 
 class Block(NamedTuple):
@@ -180,6 +205,33 @@ def windowed(xp: Any, slab: Array, windows: Windows, size: Sequence[int]) -> Arr
     return as_strided(slab, (n, *size, *kernel, channels), strides)
 
 
+class Frame(NamedTuple):
+    """How much is missing around what is read: rows before and after, columns before and after."""
+
+    above: int
+    below: int
+    left: int
+    right: int
+
+    def inside(self, slab: Array) -> Array:
+        """The part of a slab (n, rows, columns, C) that is read, not missing."""
+        _, rows, columns, _ = slab.shape
+        return slab[:, self.above : rows - self.below, self.left : columns - self.right]
+
+    def around(self, n: int, rows: int, columns: int, channels: int) -> tuple[int, int, int, int]:
+        """The shape of what is read, with all that is missing."""
+        return n, self.above + rows + self.below, self.left + columns + self.right, channels
+
+    def fill(self, recorder: Recorder, slab: Array, value: float) -> None:
+        """Record that all that is missing in a slab has one value."""
+        _, rows, columns, _ = slab.shape
+        between = slab[:, self.above : rows - self.below]
+        recorder.fill(value, slab[:, : self.above])
+        recorder.fill(value, slab[:, rows - self.below :])
+        recorder.fill(value, between[:, :, : self.left])
+        recorder.fill(value, between[:, :, columns - self.right :])
+
+
 class Padding(NamedTuple):
     """The rows and columns that a block of outputs reads, where some lie outside of the input."""
 
@@ -197,19 +249,20 @@ class Padding(NamedTuple):
             block: the outputs.
             width: of the output.
         """
-        first, last, before, after = _reach(self.windows[0], x.shape[1], block.rows)
-        _, right, left, more = _reach(self.windows[1], x.shape[2], slice(0, width))
-        inside = x[block.images, first:last, :right]
-        if not (before or after or left or more):
+        rows, columns, frame = self.reads(x, block, width)
+        inside = x[block.images, rows, columns]
+        if not any(frame):
             return inside
-        n, rows, columns, channels = inside.shape
-        slab = recorder.scratch(n, before + rows + after, left + columns + more, channels)
-        recorder.fill(self.value, slab[:, :before])
-        recorder.fill(self.value, slab[:, before + rows :])
-        recorder.fill(self.value, slab[:, before : before + rows, :left])
-        recorder.fill(self.value, slab[:, before : before + rows, left + columns :])
-        recorder.copy(inside, slab[:, before : before + rows, left : left + columns])
+        slab = recorder.scratch(*frame.around(*inside.shape))
+        frame.fill(recorder, slab, self.value)
+        recorder.copy(inside, frame.inside(slab))
         return slab
+
+    def reads(self, x: Array, block: Block, width: int) -> tuple[slice, slice, Frame]:
+        """Which rows and columns of the input a block reads, and what is missing around them."""
+        first, last, above, below = _reach(self.windows[0], x.shape[1], block.rows)
+        _, end, left, right = _reach(self.windows[1], x.shape[2], slice(0, width))
+        return slice(first, last), slice(0, end), Frame(above, below, left, right)
 
 
 def _reach(window: Any, size: int, outputs: slice) -> tuple[int, int, int, int]:
@@ -313,7 +366,7 @@ def activate(recorder: Recorder, activation: Any, source: Array, target: Array) 
     """Record an activation of every element."""
     xp, kind = recorder.xp, activation.name
     if kind in _CLIPS:
-        recorder.add(xp.clip, source, *_CLIPS[kind], out=target)
+        recorder.add(source.clip, *_CLIPS[kind], out=target)
     else:
         recorder.add(_activated, activation, xp, source, out=target)
 
