@@ -7,6 +7,7 @@ is summed, what is left of a difference is rounding.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -176,6 +177,31 @@ BLOCKS = {
       - depthwise_conv: {kernel: [5, 3], stride: [1, 2], padding: 1, multiplier: 1}
       - silu
       - depthwise_conv: {kernel: 3, multiplier: 2, dilation: 2, padding: 2}
+    """,
+    "inverted residuals": """
+      - add:
+          - - conv: {out_channels: 20, kernel: 1, bias: false}
+            - batch_norm
+            - relu6
+            - depthwise_conv: {kernel: 3, padding: 1, bias: false}
+            - batch_norm
+            - relu6
+            - conv: {out_channels: 6, kernel: 1}
+          - []
+      - conv: {out_channels: 34, kernel: 1}
+      - sigmoid
+      - depthwise_conv: {kernel: [5, 3], stride: [2, 3], padding: [2, 4], dilation: [1, 2]}
+      - {conv: {out_channels: 18, kernel: 1}, name: wide}
+      - add: [[depthwise_conv: {kernel: 3, stride: 1, padding: 1}, tanh], []]
+    """,
+    "a filter behind a residual": """
+      - add: [[conv: {out_channels: 6, kernel: 1}], []]
+      - depthwise_conv: {kernel: 3}
+    """,
+    "an expansion of a view": """
+      - crop: [15, 9]
+      - conv: {out_channels: 21, kernel: 1, bias: false}
+      - depthwise_conv: {kernel: [4, 1], stride: [3, 1], padding: [[0, 2], [0, 0]]}
     """,
     "permutations and features last": """
       - depthwise_conv: {kernel: 3, padding: 1}
@@ -440,6 +466,17 @@ def test_a_residual_block_is_as_many_steps_as_it_has_convolutions() -> None:
     )
 
 
+def test_what_an_expansion_gives_takes_no_memory() -> None:
+    net = convcalc.load("mobilenet_v2", H=64, W=48)
+    plan = Plan(net.graph, net.init(), Backend(), "float32")
+    expanded = [step for step in plan.steps if step.expansion is not None]
+    assert len(expanded) == 16
+    assert [step.nodes[0].path.split(".")[2] for step in expanded] == ["expand"] * 16
+    assert all("depthwise" in step.nodes[-1].path for step in expanded)
+    # the widest tensor of all, at the first of them
+    assert plan.activation_bytes < 4 * 96 * 32 * 24
+
+
 def test_a_tensor_that_is_read_twice_is_not_fused_away() -> None:
     net = convcalc.loads("""
     input: [3, 8, 8]
@@ -497,10 +534,14 @@ def test_tensors_that_are_alive_together_do_not_overlap(drawn: list[tuple[int, i
 # -- kernels --------------------------------------------------------------------------------------
 
 
-def played(record: Callable[[Recorder], None], parts: int = 1, dtype: str = "float64") -> None:
+def played(
+    record: Callable[[Recorder], None], parts: int = 1, dtype: str = "float64", cache: int = 1 << 17
+) -> None:
     """Record a kernel for some workers, and let them run."""
     scratches = [Scratch(np, dtype) for _ in range(parts)]
     recorders = [Recorder(Backend(), s, Share(i, parts)) for i, s in enumerate(scratches)]
+    for recorder in recorders:
+        recorder.cache = cache
     for recorder in recorders:
         record(recorder)
     play([[recorder.calls] for recorder in recorders])
@@ -591,12 +632,7 @@ def test_winograds_error(transform: winograd.Transform, bound: float) -> None:
 @settings(max_examples=60, deadline=None)
 @given(convolutions(), st.integers(1, 3))
 def test_depthwise(drawn: tuple[Conv, tuple[int, ...]], parts: int) -> None:
-    given, (n, channels, *sizes) = drawn
-    conv = Conv(
-        out_channels=channels, kernel=given.kernel, stride=given.stride, padding=given.padding,
-        dilation=given.dilation, groups=channels, bias=True,
-    )  # fmt: skip
-    shape = (n, channels, *sizes)
+    conv, shape = depthwise_of(drawn)
     x, weights, due = arrays(conv, shape)
     y = channels_last(np.full_like(due, math.nan))
     taps = depthwise.tiled(weights["weight"][:, 0].transpose(1, 2, 0), y.shape[2])
@@ -607,6 +643,45 @@ def test_depthwise(drawn: tuple[Conv, tuple[int, ...]], parts: int) -> None:
         parts,
     )
     assert close(y, channels_last(due))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    convolutions(), st.integers(1, 4), st.integers(1, 3), st.sampled_from([30, 300, 1 << 17]),
+    st.booleans(),
+)  # fmt: skip
+def test_depthwise_behind_an_expansion(
+    drawn: tuple[Conv, tuple[int, ...]], depth: int, parts: int, cache: int, biased: bool
+) -> None:
+    conv, shape = depthwise_of(drawn)
+    rng = np.random.default_rng(sum(shape))
+    x = rng.standard_normal((shape[0], depth, *shape[2:]))
+    matrix, bias = rng.standard_normal((depth, shape[1])), rng.standard_normal(shape[1])
+    products = channels_last(x) @ matrix + (bias if biased else 0)
+    wide = np.moveaxis(np.maximum(products, 0), -1, 1)
+    _, weights, _ = arrays(conv, shape)
+    due = conv.forward(np, (wide,), weights)
+    y = channels_last(np.full_like(due, math.nan))
+    taps = depthwise.tiled(weights["weight"][:, 0].transpose(1, 2, 0), y.shape[2])
+    first = depthwise.Expansion(matrix, Epilogue(bias if biased else None, None, ReLU()))
+    played(
+        lambda recorder: depthwise.record(
+            recorder, channels_last(x), taps, y, conv.window(shape), Epilogue(weights["bias"]),
+            first,
+        ),
+        parts, cache=cache,
+    )  # fmt: skip
+    assert close(y, channels_last(due))
+
+
+def depthwise_of(drawn: tuple[Conv, tuple[int, ...]]) -> tuple[Conv, tuple[int, ...]]:
+    """A convolution with a filter for every channel of the input."""
+    given, (n, channels, *sizes) = drawn
+    conv = Conv(
+        out_channels=channels, kernel=given.kernel, stride=given.stride, padding=given.padding,
+        dilation=given.dilation, groups=channels, bias=True,
+    )  # fmt: skip
+    return conv, (n, channels, *sizes)
 
 
 @settings(max_examples=60, deadline=None)
@@ -746,6 +821,33 @@ def test_workers_wait_for_one_another() -> None:
     programs = [[[(work, (w, s), None)] for s in range(300)] for w in range(3)]
     play(programs)
     assert steps_done == [300] * 3
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two processor cores, and a system that lets them be chosen",
+)
+@pytest.mark.parametrize("failing", [False, True])
+def test_workers_start_on_cores_of_their_own_and_leave_them(failing: bool) -> None:
+    seen: list[list[set[int]]] = [[], []]
+
+    def work(worker: int, step: int, out: Any) -> None:
+        seen[worker].append(os.sched_getaffinity(0))
+        if failing and step == 3:
+            raise ValueError
+
+    before = os.sched_getaffinity(0)
+    programs = [[[(work, (w, s), None)] for s in range(30)] for w in range(2)]
+    if failing:
+        with pytest.raises(ValueError):  # noqa: PT011
+            play(programs)
+    else:
+        play(programs)
+        assert all(each[-1] == before for each in seen)
+    first, second = seen[0][0], seen[1][0]
+    assert len(first) == len(second) == 1
+    assert not first & second
+    assert os.sched_getaffinity(0) == before
 
 
 def test_calls_from_several_threads_wait_for_one_another() -> None:

@@ -14,6 +14,7 @@ from convcalc.execution.executor import steps, weight_shapes
 from convcalc.execution.kernels.depthwise import ROW
 from convcalc.execution.kernels.im2col import PIXELS
 from convcalc.execution.kernels.lowering import has_kernel
+from convcalc.execution.kernels.recording import SCRATCH_BYTES
 from convcalc.execution.numbers import FLOATS
 from convcalc.graph import Graph, Operation
 from convcalc.layer import Layer
@@ -74,7 +75,7 @@ def planned_needs(
     times as many. Kernels work on blocks; layers without one need what their references do.
     """
     plainly = needs(graph, dtype, device, given)
-    prepared, scratch = 0, workers * _BLOCKS
+    prepared, scratch = 0, workers * SCRATCH_BYTES
     for node in graph.nodes:
         if node.kind in ("conv", "depthwise_conv"):
             values = weight_values(node.op)
@@ -96,7 +97,6 @@ def planned_needs(
 
 
 _GAPS = 1.1
-_BLOCKS = 24_000_000
 _TRANSFORMED = 4
 
 

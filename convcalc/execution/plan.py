@@ -18,12 +18,9 @@ from convcalc.execution.backends import Backend
 from convcalc.execution.executor import storage
 from convcalc.execution.fusion import Step, steps
 from convcalc.execution.kernels.lowering import Task, lower
-from convcalc.execution.kernels.recording import Recorder, Scratch, Share
+from convcalc.execution.kernels.recording import SCRATCH_BYTES, Recorder, Scratch, Share
 from convcalc.execution.tape import Program, play
 from convcalc.graph import Graph, Node
-
-_RESERVE = 1 << 24
-"""Values of scratch memory that kernels find; most use a tenth."""
 
 _MOVING = ("permute", "slice", "crop", "reshape", "flatten", "identity", "dropout")
 """Layers whose output can be a view of the input."""
@@ -61,7 +58,7 @@ class Plan:
             for node, block in layout.blocks.items()
         }
         self.steps = [step for step in layout.steps if step not in layout.idle]
-        reserve = 0 if device.cache_values is None else _RESERVE
+        reserve = 0 if device.cache_values is None else SCRATCH_BYTES
         scratches = [Scratch(device.xp, dtype, reserve) for _ in range(workers)]
         self._programs: list[Program] = [[] for _ in range(workers)]
         prepared: dict[Any, Any] = {}

@@ -166,29 +166,35 @@ class _Expanded:
     def slab(self, block: Block) -> Array:
         """What a block reads: (n, rows, columns, K)."""
         recorder, x = self._recorder, self._x
-        weight, epilogue = self._expansion
         rows, columns, frame = self._padding.reads(x, block, self._width)
         inside = x[block.images, rows, columns]
-        n, count, across, depth = inside.shape
-        slab = recorder.scratch(*frame.around(n, count, across, weight.shape[1]))
+        channels = self._expansion.weight.shape[1]
+        slab = recorder.scratch(*frame.around((*inside.shape[:3], channels)))
         self.kept = recorder.mark()
         target = frame.inside(slab)
         known = self._take_over(block, rows, target)
         frame.fill(recorder, slab, 0.0)
-        inside, target = inside[:, known:], target[:, known:]
+        self._compute(inside[:, known:], target[:, known:])
+        self._before = (block.images, rows.stop, target)
+        return slab
+
+    def _compute(self, inside: Array, target: Array) -> None:
+        """Record the expansion of some rows."""
+        if not target.size:
+            return
+        recorder = self._recorder
+        weight, epilogue = self._expansion
         matrix = merged(inside, 3)
         if matrix is None:
             copied = recorder.scratch(*inside.shape)
             recorder.copy(inside, copied)
-            matrix = copied.reshape(-1, depth)
+            matrix = copied.reshape(-1, copied.shape[-1])
         products = recorder.scratch(*target.shape)
         recorder.add(recorder.xp.matmul, matrix, weight, out=products.reshape(len(matrix), -1))
         if epilogue.bias is not None:
             # in long rows, before they are cut
             Epilogue(epilogue.bias).record(recorder, products, products)
         Epilogue(activation=epilogue.activation).record(recorder, products, target)
-        self._before = (block.images, rows.stop, frame.inside(slab))
-        return slab
 
     def _take_over(self, block: Block, rows: slice, target: Array) -> int:
         """Move the rows that the block before has computed, and tell how many they are."""

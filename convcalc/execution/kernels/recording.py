@@ -17,6 +17,9 @@ _WIDE = 1 << 11
 """How many values an inner loop should run over."""
 
 
+SCRATCH_BYTES = 24_000_000
+"""What is set apart for a worker's scratch memory; few networks need as much."""
+
 Mark = tuple[Array, int]
 """A block of scratch memory, and how much of it is taken."""
 
@@ -27,7 +30,7 @@ class Scratch:
     Args:
         xp: the array module.
         dtype: of its values.
-        reserve: how many to begin with. A processor's memory is taken when it is first written.
+        reserve: bytes to begin with. A processor's memory is taken when it is first written.
 
     Attributes:
         bytes: what has been used at most.
@@ -36,7 +39,8 @@ class Scratch:
     def __init__(self, xp: Any, dtype: str, reserve: int = 0) -> None:
         self._xp = xp
         self._dtype = dtype
-        self._memory = xp.empty(reserve, dtype)
+        self._memory = xp.empty(0, dtype)
+        self._memory = xp.empty(reserve // self._memory.itemsize, dtype)
         self._used = 0
         self._outgrown = 0
         self.bytes = 0
@@ -218,8 +222,9 @@ class Frame(NamedTuple):
         _, rows, columns, _ = slab.shape
         return slab[:, self.above : rows - self.below, self.left : columns - self.right]
 
-    def around(self, n: int, rows: int, columns: int, channels: int) -> tuple[int, int, int, int]:
-        """The shape of what is read, with all that is missing."""
+    def around(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of what is read, (n, rows, columns, C), with all that is missing."""
+        n, rows, columns, channels = shape
         return n, self.above + rows + self.below, self.left + columns + self.right, channels
 
     def fill(self, recorder: Recorder, slab: Array, value: float) -> None:
@@ -253,7 +258,7 @@ class Padding(NamedTuple):
         inside = x[block.images, rows, columns]
         if not any(frame):
             return inside
-        slab = recorder.scratch(*frame.around(*inside.shape))
+        slab = recorder.scratch(*frame.around(inside.shape))
         frame.fill(recorder, slab, self.value)
         recorder.copy(inside, frame.inside(slab))
         return slab
