@@ -722,11 +722,15 @@ def test_products(rows: int, depth: int, channels: int, parts: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 24), st.integers(1, 70), st.integers(1, 70), st.integers(1, 3))
-def test_products_of_few_rows(rows: int, depth: int, channels: int, parts: int) -> None:
+@given(st.integers(1, 24), st.integers(1, 70), st.integers(1, 70), st.integers(1, 3), st.booleans())
+def test_products_of_few_rows(
+    rows: int, depth: int, channels: int, parts: int, apart: bool
+) -> None:
     rng = np.random.default_rng(rows)
     x, w = rng.standard_normal((rows, depth)), rng.standard_normal((channels, depth))
     bias, y = rng.standard_normal(channels), np.full((rows, channels), math.nan)
+    if apart:
+        y = np.full((rows, 2 * channels), math.nan)[:, ::2]
     cache = Backend.cache_values
     try:
         Backend.cache_values = 1 + depth * (rows % 5)  # type: ignore[misc]

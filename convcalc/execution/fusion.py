@@ -167,4 +167,4 @@ def _is_depthwise(node: Node) -> bool:
     """Whether a convolution has a filter for every channel, over one or two axes."""
     (conv,) = node.op.layer.parts(node.op.inputs[0])
     channels = node.op.inputs[0][1]
-    return len(node.shape) < 5 and conv.groups == channels == node.shape[1]  # type: ignore[attr-defined]
+    return len(node.shape) < 5 and conv.groups == channels == node.shape[1] > 1  # type: ignore[attr-defined]

@@ -80,11 +80,15 @@ def _record_few(recorder: Recorder, x: Array, weight: Array, y: Array) -> None:
         recorder.add(xp.matmul, weight, x.T, out=turned)
         recorder.copy(turned.T, y)
         return
+    # dot writes what lies together only
+    rows = y if y.strides[1] == y.itemsize else recorder.scratch(*y.shape)
     each = max(1, recorder.cache // weight.shape[1])
     for start in range(0, len(weight), each):
         part = slice(start, start + each)
         for row in range(len(x)):
-            recorder.add(xp.dot, weight[part], x[row], out=y[row, part])
+            recorder.add(xp.dot, weight[part], x[row], out=rows[row, part])
+    if rows is not y:
+        recorder.copy(rows, y)
 
 
 _FEW = 16
