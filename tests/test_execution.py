@@ -356,7 +356,7 @@ def test_verify(spec: str, tmp_path: Path) -> None:
         (["verify", "lenet5", "--report", "nothing.json"], "nothing.json cannot be read"),
         (["verify", "lenet5", "--layer", "conv3"], "no layer or module 'conv3'"),
         (["run", "lenet5", "--input", "x.gif"], "an input is read from .npy, .png, .jpg, .jpeg"),
-        (["run", "lenet5", "-o", "y.png"], "the output is written to .npy"),
+        (["run", "lenet5", "-o", "y.png"], "the output is written to .npy or .npz"),
         (["run", "lenet5", "--weights", "w.pt"], "weights are read from"),
     ],
 )
@@ -381,6 +381,20 @@ def test_run(spec: str, tmp_path: Path) -> None:
     assert "Total" in done.output
     np.save(tmp_path / "x.npy", np.full_like(x, np.nan))
     assert "holds NaN" in str(run("run", spec, *arguments).exception)
+
+
+def test_run_writes_several_outputs(tmp_path: Path) -> None:
+    spec = tmp_path / "two.yaml"
+    layers = "[{linear: 3, name: file}, {linear: 2, name: b, from: file}]"
+    spec.write_text(f"{{input: [4], layers: {layers}, outputs: [file, b]}}")
+    done = run("run", str(spec), "-o", str(tmp_path / "y.npy"))
+    assert ".npy holds one output, and the network has 2. .npz holds all" in str(done.exception)
+    assert not (tmp_path / "y.npy").exists()
+    assert run("run", str(spec), "-o", str(tmp_path / "y.npz")).exit_code == 0
+    due = convcalc.load(spec).run()
+    found = np.load(tmp_path / "y.npz")
+    assert found.files == ["file", "b"]
+    assert all((found[path] == y).all() for path, y in due.items())
 
 
 def test_a_profile_is_a_table(spec: str, tmp_path: Path) -> None:
@@ -409,8 +423,8 @@ def test_a_profile_is_a_table(spec: str, tmp_path: Path) -> None:
     [
         (["--format", "csv"], "--format is for the table of --profile"),
         (["--fragment"], "--fragment is for the table of --profile"),
-        (["-o", "y.csv"], "the output is written to .npy. Tables are those of --profile"),
-        (["--profile", "-o", "y.npz"], "no form of this output is a .npz file"),
+        (["-o", "y.csv"], "the output is written to .npy or .npz. Tables are those of --profile"),
+        (["--profile", "-o", "y.onnx"], "no form of this output is a .onnx file"),
         (["--profile", "--fragment", "-o", "y.npy"], "--fragment is for latex and html"),
     ],
 )

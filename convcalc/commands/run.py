@@ -22,7 +22,7 @@ from convcalc.commands._options import (
     variables_options,
 )
 from convcalc.errors import UsageError, shorten
-from convcalc.execution.files import read_array, stored_weights
+from convcalc.execution.files import read_array, stored_weights, write_array, write_arrays
 from convcalc.execution.images import IMAGENET, SUFFIXES, read_image
 from convcalc.execution.numbers import FLOATS
 from convcalc.layer import show_shape
@@ -96,7 +96,8 @@ def command(
     """Run a network: layers fused, by fast kernels; or each by its plain reference, --exact.
 
     In float16 layers run by their reference, compute in float32, and round their outputs.
-    -o FILE.npy takes the output; the table of --profile goes to a FILE of another suffix.
+    -o FILE.npy takes the output, FILE.npz all outputs by the paths of their layers; the table of
+    --profile goes to a FILE of another suffix.
 
     \b
       convcalc run lenet5 --top 3
@@ -107,7 +108,7 @@ def command(
     """
     import numpy
 
-    array_file = output if output is not None and output.endswith(".npy") else None
+    array_file = output if output is not None and output.endswith((".npy", ".npz")) else None
     table_file = output if array_file is None else None
     if profile:
         form = table_format(form, table_file, fragment)
@@ -117,7 +118,7 @@ def command(
         )
     elif table_file is not None:
         raise UsageError(
-            f"-o {shorten(table_file, 200)}: the output is written to .npy",
+            f"-o {shorten(table_file, 200)}: the output is written to .npy or .npz",
             hint="Tables are those of --profile.",
         )
     # what is told of the output would be no part of a document on standard output
@@ -125,6 +126,12 @@ def command(
     if profile and form != "text" and table_file is None:
         tell = partial(click.echo, err=True)
     net = open_network(spec, parse_settings(settings, batch))
+    if array_file is not None and array_file.endswith(".npy") and len(net.graph.outputs) > 1:
+        raise UsageError(
+            f"-o {shorten(array_file, 200)}: .npy holds one output, and the network has "
+            f"{len(net.graph.outputs)}",
+            hint=".npz holds all of them.",
+        )
     device = chosen_backend(backend)
     x = _input(net, source, resize, mean, std, imagenet)
     with nullcontext() if weights is None else stored_weights(weights) as given:
@@ -147,10 +154,11 @@ def command(
             for line in _top(array, top):
                 tell(line)
     if array_file is not None:
-        if len(outputs) > 1:
-            raise UsageError("-o takes one output, and the network has several")
-        with replacing(array_file) as path, open(path, "wb") as file:
-            numpy.lib.format.write_array(file, next(iter(outputs.values())), allow_pickle=False)
+        with replacing(array_file) as path:
+            if array_file.endswith(".npy"):
+                write_array(path, *outputs.values())
+            else:
+                write_arrays(path, outputs)
 
 
 def _input(

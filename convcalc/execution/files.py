@@ -42,6 +42,25 @@ _NO_ARCHIVE = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueErro
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
+def write_array(path: str, array: Array) -> None:
+    """Write an array as .npy holds it."""
+    from numpy.lib import format as npy
+
+    with open(path, "wb") as file:
+        npy.write_array(file, array, allow_pickle=False)
+
+
+def write_arrays(path: str, arrays: Mapping[str, Array]) -> None:
+    """Write arrays by their names as .npz holds them."""
+    from numpy.lib import format as npy
+
+    # numpy.savez takes no array that is called as its parameters are
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, array, allow_pickle=False)
+
+
 @contextmanager
 def stored_weights(path: str) -> Iterator[Mapping[str, Stored]]:
     """The arrays of a .npz or .safetensors file, by name.
