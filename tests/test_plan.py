@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -901,6 +902,21 @@ def test_blas_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
             compiled(np.zeros(3))
         assert blas() == before
     assert 3 in before
+
+
+@pytest.mark.parametrize(
+    ("limit", "due"),
+    [("200000 100000", 2), ("max 100000", 4), ("50000 100000", 1), ("", 4), ("1 0", 4)],
+)
+def test_no_more_workers_than_a_container_may_use(
+    limit: str, due: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cpu.max").write_text(limit)
+    monkeypatch.setattr(threads_module, "_CPU_MAX", str(tmp_path / "cpu.max"))
+    monkeypatch.setattr(threads_module, "_blas", lambda: object())
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(4), raising=False)
+    assert threads_module.workers() == threads_module.workers(9) == due
+    assert threads_module.workers(1) == 1
 
 
 def test_without_threadpoolctl_one_worker_leaves_the_threads_to_blas(

@@ -25,8 +25,25 @@ def workers(threads: int | None = None) -> int:
     if _blas() is None:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    most = min(cores or 1, _MOST)
-    return most if threads is None else min(threads, cores or 1)
+    cores = min(cores or 1, _quota())
+    return min(cores, _MOST if threads is None else threads)
+
+
+def _quota() -> int:
+    """How many cores' time a container may use; more workers would be stopped in turn.
+
+    Source: Linux, "Control Group v2", cpu.max: microseconds in every so many, or max.
+    """
+    try:
+        with open(_CPU_MAX, encoding="ascii") as file:
+            time, period = file.read().split()
+        return max(1, round(int(time) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):
+        return _MANY  # no such limit
+
+
+_CPU_MAX = "/sys/fs/cgroup/cpu.max"
+_MANY = 1 << 20
 
 
 class _OneBlasThread:
