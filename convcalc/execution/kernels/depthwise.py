@@ -105,16 +105,14 @@ def _record_strip(
     row = weight[:, :, : width * channels]
     rows = max(1, recorder.cache // (width * channels * windows[0].stride))
     wide = None if expansion is None else _Expanded(recorder, x, expansion, windows, width)
-    kept = recorder.mark()
     for block in blocks(share, images, height, rows):
         if wide is None:
             slab = Padding(windows).slab(recorder, x, block, width)
         else:
             slab = wide.slab(block)
-            kept = wide.kept
         own = epilogue.of((*block, slice(None)))
         _record_block(recorder, slab, row, y[block.images, block.rows], windows, own)
-        recorder.give_back(kept)
+        recorder.give_back()
 
 
 def _record_block(
@@ -161,7 +159,6 @@ class _Expanded:
         self._padding = Padding(windows)
         self._width = width
         self._before: tuple[slice, int, Array] | None = None
-        self.kept = recorder.mark()
 
     def slab(self, block: Block) -> Array:
         """What a block reads: (n, rows, columns, K)."""
@@ -170,7 +167,6 @@ class _Expanded:
         inside = x[block.images, rows, columns]
         channels = self._expansion.weight.shape[1]
         slab = recorder.scratch(*frame.around((*inside.shape[:3], channels)))
-        self.kept = recorder.mark()
         target = frame.inside(slab)
         known = self._take_over(block, rows, target)
         frame.fill(recorder, slab, 0.0)
@@ -197,7 +193,10 @@ class _Expanded:
         Epilogue(activation=epilogue.activation).record(recorder, products, target)
 
     def _take_over(self, block: Block, rows: slice, target: Array) -> int:
-        """Move the rows that the block before has computed, and tell how many they are."""
+        """Move the rows that the block before has computed, and tell how many they are.
+
+        They may lie where this block's own are to be: they are moved before anything is written.
+        """
         images, end, computed = self._before or (None, 0, target)
         known: int = end - rows.start
         if images != block.images or not 0 < known <= computed.shape[1]:

@@ -20,9 +20,6 @@ _WIDE = 1 << 11
 SCRATCH_BYTES = 24_000_000
 """What is set apart for a worker's scratch memory; few networks need as much."""
 
-Mark = tuple[Array, int]
-"""A block of scratch memory, and how much of it is taken."""
-
 
 class Scratch:
     """Memory of one worker, used by one kernel after another.
@@ -45,14 +42,9 @@ class Scratch:
         self._outgrown = 0
         self.bytes = 0
 
-    def reset(self, kept: Mark | None = None) -> None:
-        """Let all of it be taken anew, or all but what was taken before a mark."""
-        memory, used = kept or (self._memory, 0)
-        self._used = used if memory is self._memory else 0
-
-    def mark(self) -> Mark:
-        """Up to where it is taken now."""
-        return self._memory, self._used
+    def reset(self) -> None:
+        """Let the next kernel have all of it."""
+        self._used = 0
 
     def take(self, *shape: int) -> Array:
         """An array that holds what nobody else uses until the next reset."""
@@ -132,13 +124,9 @@ class Recorder:
         """Memory that holds until the step ends, or its scratch is given back."""
         return self._scratch.take(*shape)
 
-    def mark(self) -> Mark:
-        """What `give_back` can keep: the scratch memory that is taken now."""
-        return self._scratch.mark()
-
-    def give_back(self, kept: Mark | None = None) -> None:
-        """Let what follows use the scratch memory that was taken, or that taken since a mark."""
-        self._scratch.reset(kept)
+    def give_back(self) -> None:
+        """Let what follows use the scratch memory that was taken."""
+        self._scratch.reset()
 
 
 class Block(NamedTuple):
