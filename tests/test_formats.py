@@ -290,9 +290,33 @@ def test_params_without_biases_are_the_other_weights(name: str) -> None:
     assert total == sum(size for key, size in sizes.items() if not key.endswith(".bias"))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"style": "cs231n"}, {"no_bias": True}, {"columns": "output,params_no_bias,macs"},
+        {"columns": "params_share", "no_bias": True},
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_params_is_of_the_column_shown(options: dict[str, Any]) -> None:
+    report = convcalc.load("vgg16_cs231n").summarize()
+    for form in ("text", "markdown", "latex", "html"):
+        said = plain(pages.written([report], form, **options))
+        told = "138,344,128 learnable scalars without biases; 138,357,544 with them, as float32"
+        assert told in said
+        assert "Params: 138,357,544" not in said
+        assert "Params: 138,357,544 learnable scalars; as" in plain(pages.written([report], form))
+    assert "No bias: the shifts of norms" in report.text(**options)
+
+
+def test_a_comparison_without_biases_says_what_it_leaves_out() -> None:
+    found = convcalc.compare("lenet5", "vgg16", columns="params_no_bias")
+    assert "No bias: the shifts of norms are not counted either." in str(found)
+
+
 def test_the_table_of_vgg_in_cs231n() -> None:
     """Lecture 9 of 2017: 3.2M values and 1,728 weights in the first layer, 138M in all."""
-    text = convcalc.load("vgg16").summarize().text(style="cs231n", depth=2)
+    text = convcalc.load("vgg16_cs231n").summarize().text(style="cs231n", depth=2)
+    assert "60,950,432 bytes = 61.0 MB" in text
     assert re.search(r"├ conv1 +224×224×64 +3\.2 M +12\.8 +1,728\n", text)
     assert re.search(r"linear1 +4096 +4\.1 K +0\.0 +102,760,448\n", text)
     assert re.search(r"input +224×224×3 +150\.5 K +0\.6 +–\n", text)

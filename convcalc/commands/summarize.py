@@ -87,7 +87,7 @@ def command(
       convcalc summarize resnet50 --depth 2 --batch 8
       convcalc summarize net.yaml --set H=256 --columns output,params,macs,adds
       convcalc summarize alexnet --symbolic H,W
-      convcalc summarize vgg16 --style cs231n -o vgg16.tex
+      convcalc summarize vgg16_cs231n --style cs231n -o vgg16.tex
     """
     form = table_format(form, output, fragment)
     layout: dict[str, Any] = {

@@ -299,7 +299,7 @@ def tree_table(report: Report, layout: Layout, failed: bool = False) -> Table:
         hints=("Modules hold more: --depth N shows more levels, --all every layer.",)
         if layout.rows == LAYERS and any(line.hides for line in found)
         else (),
-        notes=tuple(_notes(report)),
+        notes=tuple(_notes(report, table)),
     )
 
 
@@ -403,9 +403,18 @@ def about(report: Report) -> str:
 def _remarks(found: Sequence[Line], table: Table) -> Iterator[str]:
     if any(line.times > 1 for line in found):
         yield REPEATED
-    yield from units_told(table.columns)
-    if any(column.key == "params_no_bias" for column in table.columns):
+    yield from columns_told(table.columns)
+
+
+def columns_told(columns: Sequence[Column]) -> Iterator[str]:
+    """How columns are to be read: what is not counted in them, and their units."""
+    yield from units_told(columns)
+    if _without_bias(columns):
         yield "No bias: the shifts of norms are not counted either."
+
+
+def _without_bias(columns: Sequence[Column]) -> bool:
+    return any("params_no_bias" in column.key for column in columns)
 
 
 def units_told(columns: Sequence[Column]) -> Iterator[str]:
@@ -427,10 +436,14 @@ def _power(factor: int) -> str:
     return TEXT.power(str(base), exponent)
 
 
-def _notes(report: Report) -> Iterator[str]:
+def _notes(report: Report, table: Table) -> Iterator[str]:
     totals = report.totals
+    params = f"{totals.params:,} learnable scalars;"
+    if _without_bias(table.columns):
+        counted = column_total("params_no_bias", report.graph)
+        params = f"{counted:,} learnable scalars without biases; {totals.params:,} with them,"
     yield (
-        f"Params: {totals.params:,} learnable scalars; as {report.dtype}, "
+        f"Params: {params} as {report.dtype}, "
         f"{BYTES[report.dtype]} bytes each: {in_bytes(totals.param_bytes)}."
     )
     if totals.buffers != 0:

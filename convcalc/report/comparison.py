@@ -13,7 +13,7 @@ from convcalc.analysis.quantities import COLUMNS as COUNTED
 from convcalc.errors import SpecError, UndecidableError, UsageError, shorten
 from convcalc.graph import Graph, collector_paused
 from convcalc.notation import IMMENSE
-from convcalc.report.columns import COLUMNS, known, units_told
+from convcalc.report.columns import COLUMNS, known, columns_told
 from convcalc.report.formats.text import heading, page, texts
 from convcalc.report.page import Page
 from convcalc.report.report import Report
@@ -225,7 +225,7 @@ class Comparison(Page):
             rows.append(Row(tuple(cells)))
         return Table(
             tuple(heads), rows, title=self.title,
-            remarks=(f"×: how many times {self.networks[0].label}.", *units_told(heads)),
+            remarks=(f"×: how many times {self.networks[0].label}.", *columns_told(heads)),
         )  # fmt: skip
 
     def _of_parts(self, columns: Mapping[str, Column]) -> Table:
@@ -255,7 +255,7 @@ class Comparison(Page):
             rows,
             Row((TOTAL, *(network.totals[of] for network, of in pairs)), TOTAL),
             title=self.title,
-            remarks=(*remarks, *units_told(heads)),
+            remarks=(*remarks, *columns_told(heads)),
             below=(Row(("Increase", *(self._ratio(network, of) for network, of in pairs))),),
         )
 
