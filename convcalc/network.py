@@ -994,9 +994,11 @@ def compare(
     groups: Mapping[str, str | Sequence[str]] | None = None,
     dtype: str = "float32",
     progress: Callable[[int, int], None] | None = None,
+    base: str | None = None,
+    no_bias: bool = False,
     **variables: Any,
 ) -> Comparison:
-    """Networks side by side, and how many times the first the others are.
+    """Networks side by side, and how many times the first, or the `base`, the others are.
 
     >>> found = compare("lectures/lenet", "lectures/alexnet", rows="stages")
     >>> found.networks[1].parts["Conv3-5"]["params"]
@@ -1012,14 +1014,18 @@ def compare(
             the paths of layers and modules, by commas or in a list.
         dtype: what bytes are counted for.
         progress: called with the networks done, and with the number of all.
+        base: the name of the network that the others are compared with, as it is given or shown.
+        no_bias: whether biases are left out of the params.
         **variables: values for variables of all the specs and for `N`, the batch.
 
     Raises:
-        UsageError: there is one network or none, or no such kind of rows, quantity, dtype or
+        UsageError: there is one network or none, or no such kind of rows, quantity, dtype, base or
             variable; or a path in `groups` is in no network.
         ConvcalcError: a network cannot be built, or its spec groups layers that it does not have.
     """
-    return compare_at(variables, networks, rows, columns, groups, dtype, progress)
+    return compare_at(
+        variables, networks, rows, columns, groups, dtype, progress, base=base, no_bias=no_bias
+    )
 
 
 def compare_at(
@@ -1030,6 +1036,9 @@ def compare_at(
     groups: Mapping[str, str | Sequence[str]] | None,
     dtype: str,
     progress: Callable[[int, int], None] | None,
+    *,
+    base: str | None = None,
+    no_bias: bool = False,
 ) -> Comparison:
     """As `compare`, with the variables in a mapping: they may have any names."""
     from convcalc.report.comparison import Comparison
@@ -1039,7 +1048,7 @@ def compare_at(
     chosen: list[Network | str | os.PathLike[str]] = []
     for item in networks:
         chosen.extend(matching(item) if isinstance(item, str) else [item])
-    found = Comparison(rows, columns, groups, len(chosen))
+    found = Comparison(rows, columns, groups, len(chosen), no_bias)
     for i, item in enumerate(chosen):
         if progress is not None:
             progress(i, len(chosen))
@@ -1049,8 +1058,10 @@ def compare_at(
             report = Network(spec, {**own, **variables}, build=False).summarize(dtype=dtype)
         except UsageError as error:
             raise error.located(spec.name) from None
-        found.add(report, spec.groups)
+        found.add(report, spec.groups, "" if isinstance(item, Network) else os.fsdecode(item))
     found.check_groups()
+    if base is not None:
+        found.choose_base(base)
     return found
 
 

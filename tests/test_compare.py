@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import convcalc
 from convcalc.analysis.parts import OTHERS
 from convcalc.claims import claims
-from convcalc.errors import SpecError
+from convcalc.errors import SpecError, UsageError
 from convcalc.report.comparison import FIGURES, Comparison
 from convcalc.report.formats import SUFFIXES
 from convcalc.spec.schema import json_schema
@@ -380,6 +380,90 @@ def test_the_whole_zoo_in_one_command_with_progress(
     assert [[int(cells[-4]), int(cells[-2])] for cells in figures] == [
         [entry["params"], entry["macs"]] for entry in listed
     ]
+
+
+BACKWARDS = ("lectures/alexnet", "lectures/lenet")
+
+
+@pytest.mark.parametrize("base", ["lectures/lenet", "LeNet", "lenet"])
+def test_the_base_is_any_of_the_networks(run: Run, base: str) -> None:
+    _, out, _ = run("compare", *BACKWARDS, "--rows", "stages", "--base", base)
+    lines = out.splitlines()
+    assert lines[2].split()[:3] == ["Stage", "Params,", "AlexNet"]
+    assert lines[-3].split() == ["Increase", "771×", "1×", "2,420×", "1×"]
+    assert lines[-2] == "Increase: how many times LeNet."
+    totals = run("compare", *BACKWARDS, "--base", base)[1]
+    assert "×: how many times LeNet." in totals
+    found = json.loads(run("compare", *BACKWARDS, "--base", base, "--format", "json")[1])
+    assert found["base"] == "LeNet"
+    assert [n["ratios"]["params"] for n in found["networks"]] == [46_737_440 / 60_630, 1.0]
+
+
+def test_a_base_by_the_name_that_the_call_has_or_the_label(tmp_path: Path) -> None:
+    for file in ("a", "b", "small"):
+        (tmp_path / f"{file}.yaml").write_text(SPEC if file != "b" else f"{SPEC}title: b\n")
+    paths = [str(tmp_path / f"{file}.yaml") for file in ("a", "b", "small")]
+    for base, place in ((paths[1], 1), ("small", 0), ("small (2)", 1), ("b", 1), (paths[2], 2)):
+        found = convcalc.compare(*paths, base=base)
+        assert found.base is found.networks[place]
+    with pytest.raises(UsageError, match=r"base: none of the networks is called 'smal'\. Did you"):
+        convcalc.compare(*paths, base="smal")
+    with pytest.raises(UsageError, match=r"is called 'zzzzzz'\. There are small, small \(2\)"):
+        convcalc.compare(*paths, base="zzzzzz")
+
+
+def test_without_biases(run: Run) -> None:
+    arguments = ("compare", "vgg16", "vgg19", "--no-bias")
+    _, out, _ = run(*arguments)
+    assert re.search(r"VGG-16 +138,344,128 ", out)
+    assert "Params, no bias" in out
+    named = run("compare", "vgg16", "vgg19", "--columns", "params_no_bias,macs")[1]
+    assert out == named
+    assert str(convcalc.compare("vgg16", "vgg19", no_bias=True)) + "\n" == named
+
+
+def test_programs_have_the_increase_in_the_row_of_the_total(run: Run) -> None:
+    names = ("lectures/lenet", "lectures/alexnet")
+    out = run("compare", *names, "--rows", "stages", "--format", "csv")[1]
+    lines = [line.split(",") for line in out.splitlines()]
+    ratios = ["AlexNet.params_ratio", "AlexNet.macs_ratio"]
+    figures = ["LeNet.params", "AlexNet.params", "LeNet.macs", "AlexNet.macs"]
+    assert lines[0] == ["name", *figures, *ratios]
+    rows = {cells[0]: dict(zip(lines[0], cells, strict=True)) for cells in lines[1:]}
+    assert lines[-1][0] == "total"
+    assert float(rows["total"]["AlexNet.params_ratio"]) == 46_737_440 / 60_630
+    assert float(rows["total"]["AlexNet.macs_ratio"]) == 1_005_849_728 / 415_680
+    assert float(rows["Conv1"]["AlexNet.params_ratio"]) == 34_848 / 150
+    assert rows["Conv3-5"]["AlexNet.params_ratio"] == ""
+    found = convcalc.compare(*names, rows="stages")
+    dicts = found.to_dicts(total=True)
+    assert [row["name"] for row in dicts] == [line[0] for line in lines[1:]]
+    assert dicts[:-1] == found.to_dicts()
+    assert dicts[-1]["AlexNet.macs_ratio"] == 1_005_849_728 / 415_680
+
+
+def test_counts_of_a_dataframe_stay_whole_where_some_are_missing() -> None:
+    pytest.importorskip("pandas", reason="needs pandas")
+    found = convcalc.compare("lectures/lenet", "lectures/alexnet", rows="stages")
+    frame = found.to_pandas()
+    assert str(frame["LeNet.params"].dtype) == "Int64"
+    assert str(frame["AlexNet.params"].dtype) == "int64"
+    assert frame["LeNet.params"].sum() == 60_630
+    assert frame["LeNet.params"].isna().sum() == 1
+    total = found.to_pandas(total=True)
+    assert list(total["name"]) == [*frame["name"], "total"]
+    assert total["LeNet.params"].iloc[-1] == 60_630
+    report = convcalc.load("lenet5").summarize()
+    assert list(report.to_pandas(total=True)["params"])[-1] == 61_706
+    assert len(report.to_pandas()) == len(report.rows)
+
+
+def test_immense_counts_of_a_dataframe_stay_exact() -> None:
+    pytest.importorskip("pandas", reason="needs pandas")
+    immense = convcalc.loads("{name: n, input: [99], layers: [linear: 1000000000000000000]}")
+    small = convcalc.loads("{input: [9], layers: [linear: 2, linear: 3]}")
+    frame = convcalc.compare(immense, small, rows="layers", columns="params").to_pandas()
+    assert list(frame["n.params"]) == [10**20, None]
 
 
 def test_a_dataframe_of_a_comparison() -> None:

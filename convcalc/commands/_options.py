@@ -133,6 +133,13 @@ def dtype_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
+def no_bias_option(command: F) -> F:
+    """--no-bias."""
+    return click.option(
+        "--no-bias", is_flag=True, help="Do not count biases among the parameters."
+    )(command)  # fmt: skip
+
+
 _COUNTS = ("exact", *COUNTS, AUTO)
 _BYTES = ("exact", *BYTE_UNITS, AUTO)
 
@@ -145,11 +152,13 @@ def rounding_options(command: F) -> F:
     )(command)  # fmt: skip
     command = click.option(
         "--memory", type=click.Choice(_BYTES), metavar="|".join(_BYTES),
-        help="Round bytes; 1 MB = 10⁶ bytes, 1 MiB = 2²⁰ bytes (default: exact).",
+        help="Round bytes; 1 MB = 10⁶ bytes, 1 MiB = 2²⁰ bytes; auto as of --numbers (default: "
+        "exact).",
     )(command)  # fmt: skip
     return click.option(
         "--numbers", type=click.Choice(_COUNTS), metavar="|".join(_COUNTS),
-        help="Round counts to thousands (K), millions (M), … (default: exact).",
+        help="Round counts to thousands (K), millions (M), …; auto takes for each number the unit "
+        "that suits it (default: exact).",
     )(command)  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import click
 from convcalc.commands._options import (
     deliver_pages,
     dtype_option,
+    no_bias_option,
     open_network,
     parse_settings,
     rounding_options,
@@ -38,6 +39,11 @@ from convcalc.report.comparison import FIGURES, ROWS, STAGES, TOTALS
     "--group", "groups", metavar="NAME=PATH,…", multiple=True,
     help="A row for these layers or modules, in place of the groups of the specs.",
 )  # fmt: skip
+@click.option(
+    "--base", metavar="NAME",
+    help="The network that the others are compared with (default: the first).",
+)  # fmt: skip
+@no_bias_option
 @variables_options
 @dtype_option
 @rounding_options
@@ -47,6 +53,8 @@ def command(
     rows: str | None,
     columns: str,
     groups: tuple[str, ...],
+    base: str | None,
+    no_bias: bool,
     settings: tuple[str, ...],
     batch: str | None,
     dtype: str,
@@ -57,16 +65,16 @@ def command(
     fragment: bool,
     output: str | None,
 ) -> None:
-    """Put networks side by side, with how many times the first the others are.
+    """Put networks side by side, with how many times the first, or --base, the others are.
 
     SPEC is as for summarize, or a pattern of names of the zoo, in quotes: 'resnet*', and '*' for
     all. Stages and layers that have the same name stand in one row; what no group has is a row of
-    its own, so the rows add up to the total.
+    its own, so the rows add up to the total. CSV has a ratio for every figure of a part.
 
     \b
       convcalc compare vgg16 resnet50 mobilenet_v2
       convcalc compare 'resnet*' --columns params,macs,peak_bytes --memory MB
-      convcalc compare lectures/lenet lectures/alexnet --rows stages
+      convcalc compare lectures/alexnet lectures/lenet --rows stages --base lectures/lenet
       convcalc compare vgg16 vgg19 --group 'Convs=block1,block2,block3,block4,block5'
     """
     form = table_format(form, output, fragment)
@@ -84,6 +92,8 @@ def command(
             parse_groups(groups) if groups else None,
             dtype,
             progress,
+            base=base,
+            no_bias=no_bias,
         )
     deliver_pages([found], form, output, fragment, **layout)
 

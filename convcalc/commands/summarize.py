@@ -12,6 +12,7 @@ from convcalc.commands._options import (
     check_symbolic,
     deliver_pages,
     dtype_option,
+    no_bias_option,
     open_network,
     parse_settings,
     rounding_options,
@@ -52,7 +53,7 @@ from convcalc.report.report import Report
     "--style", metavar="|".join(STYLES),
     help="The columns and the rounding of someone's tables; what else is given goes before.",
 )  # fmt: skip
-@click.option("--no-bias", is_flag=True, help="Do not count biases among the parameters.")
+@no_bias_option
 @rounding_options
 @table_options
 def command(

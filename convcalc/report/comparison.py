@@ -10,10 +10,10 @@ from convcalc.analysis.memory import BYTES, activation_values
 from convcalc.analysis.parts import below, grouped, layers, stages
 from convcalc.analysis.quantities import ALIASES, column_total, total
 from convcalc.analysis.quantities import COLUMNS as COUNTED
-from convcalc.errors import SpecError, UndecidableError, UsageError, shorten
+from convcalc.errors import SpecError, UndecidableError, UsageError, did_you_mean, shorten
 from convcalc.graph import Graph, collector_paused
 from convcalc.notation import IMMENSE
-from convcalc.report.columns import COLUMNS, known, columns_told
+from convcalc.report.columns import COLUMNS, columns_told, known
 from convcalc.report.formats.text import heading, page, texts
 from convcalc.report.page import Page
 from convcalc.report.report import Report
@@ -29,6 +29,7 @@ from convcalc.report.table import (
 )
 from convcalc.report.terminal import GAP, Rendered
 from convcalc.spec.tree import Key, Scalar
+from convcalc.spec.zoo import stem
 
 TOTALS, STAGES, LAYERS = "totals", "stages", "layers"
 ROWS = (TOTALS, STAGES, LAYERS)
@@ -36,6 +37,8 @@ INPUT = "input"
 _PEAK = "peak_activation_bytes"
 _TITLES = 4
 """How many networks a title names."""
+_LISTED = 10
+"""How many networks an error names."""
 
 FIGURES: dict[str, Column] = {
     **{
@@ -76,12 +79,15 @@ class Comparison(Page):
         columns: str | Sequence[str],
         groups: Mapping[str, str | Sequence[str]] | None,
         count: int,
+        no_bias: bool = False,
     ) -> None:
         self.rows: str = known(rows, dict.fromkeys(ROWS, rows), "kind of rows")
         names = columns.split(",") if isinstance(columns, str) else columns
         given = [ALIASES.get(name.strip(), name.strip()) for name in names]
         for name in given:
             known(name, FIGURES, "quantity")
+        if no_bias:
+            given = [COLUMNS[name].without_bias or name for name in given]
         self.columns: list[str] = list(dict.fromkeys(given))
         if _PEAK in self.columns and rows != TOTALS:
             raise UsageError(
@@ -98,13 +104,20 @@ class Comparison(Page):
         self.groups = None if groups is None else _parsed(groups)
         self.dtype = "float32"
         self.networks: list[Compared] = []
+        self._base: Compared | None = None
+        self._given: dict[str, Compared] = {}
         self._first: Graph | None = None
         self._seen: set[str] = set()
 
     # -- what is compared ------------------------------------------------------------------------
 
-    def add(self, report: Report, groups: Mapping[str, Sequence[Scalar]]) -> None:
-        """Put a network beside the others; `groups` are those of its spec.
+    def add(self, report: Report, groups: Mapping[str, Sequence[Scalar]], given: str = "") -> None:
+        """Put a network beside the others.
+
+        Args:
+            report: its figures.
+            groups: those of its spec.
+            given: the path or the name that the call has for it.
 
         Raises:
             SpecError: a group names a layer that the network does not have.
@@ -120,6 +133,38 @@ class Comparison(Page):
                     {} if self.rows == TOTALS else self._parts(graph, groups),
                 )
             )  # fmt: skip
+            self._given.setdefault(given, self.networks[-1])
+
+    @property
+    def base(self) -> Compared:
+        """The network that the others are compared with."""
+        return self._base or self.networks[0]
+
+    def choose_base(self, name: str) -> None:
+        """Compare the others with the network of a name, and not with the first.
+
+        Args:
+            name: as the call has it, or its label, its name in the spec, or that of its file.
+
+        Raises:
+            UsageError: there is none.
+        """
+        called = {**self._given}
+        for network in self.networks:
+            called.setdefault(network.label, network)
+        for network in self.networks:
+            called.setdefault(network.name, network)
+        for given, network in self._given.items():
+            called.setdefault(stem(given), network)
+        called.pop("", None)
+        if name not in called:
+            labels = [network.label for network in self.networks]
+            raise UsageError(
+                f"base: none of the networks is called '{shorten(name)}'",
+                hint=did_you_mean(name, called)
+                or f"There are {', '.join(labels[:_LISTED])}{', …' * (len(labels) > _LISTED)}.",
+            )
+        self._base = called[name]
 
     def check_groups(self) -> None:
         """Raise if a path that was given for a group is in none of the networks.
@@ -198,10 +243,35 @@ class Comparison(Page):
         return self._of_parts(columns)
 
     def records(self, **options: Any) -> Table:
-        """The table with exact numbers, ratios among them, and nothing below the total."""
+        """The table with exact numbers and a ratio for every figure; the total is the last row.
+
+        The ratios in its row are what people read as the increase.
+        """
         table = self.table(**options)
         exact = tuple(column._replace(rounding=None) for column in table.columns)
-        return table._replace(columns=exact, below=())
+        table = table._replace(columns=exact, below=())
+        return table if self.rows == TOTALS else self._with_ratios(table)
+
+    def _with_ratios(self, table: Table) -> Table:
+        """The table of parts with a column of ratios for every network but the base."""
+        others = [n for n in self.networks if n is not self.base]
+        pairs = [(network, of) for of in self.columns for network in others]
+
+        def extended(row: Row) -> Row:
+            def figure(network: Compared, of: str) -> Any:
+                if row.kind == TOTAL:
+                    return network.totals[of]
+                return network.parts.get(row.cells[0], {}).get(of)
+
+            ratios = (_ratio(figure(network, of), figure(self.base, of)) for network, of in pairs)
+            return row._replace(cells=(*row.cells, *ratios))
+
+        heads = (Column(f"{n.label}.{of}_ratio", f"×, {n.label}", right=True) for n, of in pairs)
+        return table._replace(
+            columns=(*table.columns, *heads),
+            rows=[*map(extended, table.rows)],
+            total=table.total and extended(table.total),
+        )
 
     @property
     def title(self) -> str:
@@ -225,7 +295,7 @@ class Comparison(Page):
             rows.append(Row(tuple(cells)))
         return Table(
             tuple(heads), rows, title=self.title,
-            remarks=(f"×: how many times {self.networks[0].label}.", *columns_told(heads)),
+            remarks=(f"×: how many times {self.base.label}.", *columns_told(heads)),
         )  # fmt: skip
 
     def _of_parts(self, columns: Mapping[str, Column]) -> Table:
@@ -246,7 +316,7 @@ class Comparison(Page):
             for name in self._in_order(kept)
         ]
         empty = len(every) - len(kept)
-        remarks = [f"Increase: how many times {self.networks[0].label}."]
+        remarks = [f"Increase: how many times {self.base.label}."]
         if empty:
             what = f"{empty:,} row{'' if empty == 1 else 's'}"
             remarks.append(f"Without {what} of which every figure is 0.")
@@ -280,13 +350,8 @@ class Comparison(Page):
         return found[::-1]
 
     def _ratio(self, network: Compared, of: str) -> Told | None:
-        """How many times the first network's figure this one's is; None where it cannot be said."""
-        figure, base = network.totals[of], self.networks[0].totals[of]
-        if type(figure) is not int or type(base) is not int or not base:
-            return None
-        ratio = Fraction(figure, base)
-        told = f"{round(ratio):,}" if ratio >= 100 else f"{float(ratio):.3g}"
-        return Told(figure / base if ratio <= IMMENSE else round(ratio), f"{told}×")
+        """How many times the base's total this network's is; None where it cannot be said."""
+        return _ratio(network.totals[of], self.base.totals[of])
 
     def rendered(self, width: int | None, **options: Any) -> Rendered:
         """The table for a terminal; columns that find no room stand below the others."""
@@ -323,8 +388,17 @@ class Comparison(Page):
                 }
             )
         return {
-            "convcalc": JSON_VERSION, "rows": self.rows, "dtype": self.dtype, "networks": found,
+            "convcalc": JSON_VERSION, "rows": self.rows, "dtype": self.dtype,
+            "base": self.base.label, "networks": found,
         }  # fmt: skip
+
+
+def _ratio(figure: Any, base: Any) -> Told | None:
+    if type(figure) is not int or type(base) is not int or not base:
+        return None
+    ratio = Fraction(figure, base)
+    told = f"{round(ratio):,}" if ratio >= 100 else f"{float(ratio):.3g}"
+    return Told(figure / base if ratio <= IMMENSE else round(ratio), f"{told}×")
 
 
 def _of_network(of: str, graph: Graph, dtype: str) -> Any:

@@ -67,12 +67,14 @@ class Page:
         """The whole as JSON."""
         return as_json(self.to_dict())
 
-    def to_dicts(self, **options: Any) -> list[dict[str, Any]]:
-        """A mapping for every row, with plain values; without the total."""
-        return self.records(**options).to_dicts()
+    def to_dicts(self, *, total: bool = False, **options: Any) -> list[dict[str, Any]]:
+        """A mapping for every row, with plain values; with `total`, as CSV, for the total too."""
+        return self.records(**options).to_dicts(total)
 
-    def to_pandas(self, **options: Any) -> pandas.DataFrame:
-        """The rows as a DataFrame, without the total.
+    def to_pandas(self, *, total: bool = False, **options: Any) -> pandas.DataFrame:
+        """The rows as a DataFrame; with `total`, as in CSV, the total is the last one.
+
+        Whole numbers stay whole where some are missing: their type is then Int64.
 
         Raises:
             UsageError: pandas is not installed.
@@ -84,7 +86,14 @@ class Page:
                 "a DataFrame needs pandas", hint="pip install 'convcalc[pandas]'"
             ) from None
         table = self.records(**options)
-        return pandas.DataFrame(table.to_dicts(), columns=[c.key for c in table.columns])
+        keys = [column.key for column in table.columns]
+        rows = table.to_dicts(total)
+        frame = pandas.DataFrame(rows, columns=keys)
+        for key in keys:
+            values = [row[key] for row in rows]
+            if _are_counts_with_gaps(values):
+                frame[key] = pandas.array(values, dtype="Int64")
+        return frame
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> None:
         """Write a file in the format that its suffix says: whole, or not at all.
@@ -123,6 +132,14 @@ class Page:
 
     def _repr_html_(self) -> str:
         return self.to_html(fragment=True)
+
+
+def _are_counts_with_gaps(values: Sequence[Any]) -> bool:
+    """Whether they are ints of 64 bits, of which some, but not all, are missing."""
+    counts = [value for value in values if value is not None]
+    return 0 < len(counts) < len(values) and all(
+        type(count) is int and -(2**63) <= count < 2**63 for count in counts
+    )
 
 
 class Made(Page):

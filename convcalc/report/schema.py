@@ -77,7 +77,7 @@ def comparison_schema() -> dict[str, Any]:
     figures = {name: _figure(name) for name in COMPARED}
     ratio = {
         "type": ["number", "null"],
-        "description": "how many times the first network's; null where it is 0 or symbolic",
+        "description": "how many times the base's; null where it is 0 or symbolic",
     }
     network = {
         "label": {**_TEXT, "description": "the name, with what sets it apart from others"},
@@ -93,6 +93,7 @@ def comparison_schema() -> dict[str, Any]:
         "convcalc": {"const": JSON_VERSION},
         "rows": {"enum": list(ROWS)},
         "dtype": {"enum": list(BYTES)},
+        "base": {**_TEXT, "description": "the label of the network that ratios are to"},
         "networks": _list(_object(network)),
     }
     return _schema("compare", _object(root))

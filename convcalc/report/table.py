@@ -139,10 +139,11 @@ class Table(NamedTuple):
         """Whether there are closed forms in it."""
         return any(row.is_symbolic for row in self.all_rows)
 
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """A mapping for every row, by the columns' names; without the total."""
+    def to_dicts(self, total: bool = False) -> list[dict[str, Any]]:
+        """A mapping for every row, by the columns' names; with the total or without."""
         keys = [column.key for column in self.columns]
-        return [dict(zip(keys, map(data, row.cells), strict=True)) for row in self.rows]
+        rows = self.all_rows if total else self.rows
+        return [dict(zip(keys, map(data, row.cells), strict=True)) for row in rows]
 
 
 class Share(NamedTuple):
