@@ -242,9 +242,9 @@ def test_the_rows_add_up_to_the_total(old: str, new: str, options: dict[str, Any
     table = convcalc.diff(old, new).table(**options)
     if not options:
         assert len(table.rows) <= 50
-    assert table.total is not None
+    assert (table.total is None) is (old == new)
     for i in range(3, 6):
-        total = table.total.cells[i]
+        total = table.total and table.total.cells[i]
         found = sum(row.cells[i].value for row in table.rows if row.cells[i])
         assert found == (total.value if total else 0)
 
@@ -328,12 +328,35 @@ Variables: classes 1000 → 10."""
     )
 
 
-@pytest.mark.parametrize(("old", "new"), PAIRS)
-def test_narrow_terminals_get_no_percentages(old: str, new: str) -> None:
+@pytest.mark.parametrize("width", [60, 80, 160])
+@pytest.mark.parametrize(("old", "new"), [*PAIRS, ("googlenet", "inception_v3")])
+def test_terminals_of_all_widths_get_all_figures(old: str, new: str, width: int) -> None:
     difference = convcalc.diff(old, new)
-    assert max(map(len, difference.rendered(160).plain())) <= 160
-    narrow = difference.rendered(80).plain()
-    assert not any("%)" in line for line in narrow[: narrow.index("", 2)])
+    narrow, wide = difference.text(width).splitlines(), difference.text().splitlines()
+    assert max(map(len, narrow)) <= width
+    totals = [line.removeprefix("Total") for line in narrow if line.startswith("Total")]
+    whole = [line.removeprefix("Total") for line in wide if line.startswith("Total")]
+    assert "".join(totals).split() == "".join(whole).split()
+    heads = sum(" ".join(narrow).count(word) for word in ("± Params", "± MACs", "± Memory"))
+    assert heads == (3 if difference.table().rows else 0)
+    assert " ".join(narrow).count("%)") == " ".join(wide).count("%)")
+
+
+def test_a_long_title_has_what_is_about_it_on_the_next_line() -> None:
+    lines = convcalc.diff("googlenet", "inception_v3").text(60).splitlines()
+    assert lines[0] == "GoogLeNet → Inception-v3"
+    assert lines[1] == "142 → 314 layers, 4 changed, 310 added, 138 removed"
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+def test_no_change_is_a_sentence_and_no_table(form: str) -> None:
+    found = convcalc.diff("lenet5", "lenet5").document(form, fragment=True)
+    assert "No layer differs in its type, its output or its figures." in found
+    assert "Change" not in found
+    assert not any(mark in found for mark in ("──", "| ", "<table"))
+    assert "61,706, as before" in found
+    changed = convcalc.diff("lenet5", convcalc.load("lenet5", N=2)).document(form, fragment=True)
+    assert "± Memory" in changed
 
 
 def test_symbolic_networks_differ_by_a_closed_form() -> None:

@@ -14,7 +14,7 @@ from convcalc.errors import SpecError, UndecidableError, UsageError, did_you_mea
 from convcalc.graph import Graph, collector_paused
 from convcalc.notation import IMMENSE
 from convcalc.report.columns import COLUMNS, columns_told, known
-from convcalc.report.formats.text import heading, page, texts
+from convcalc.report.formats.text import page_in_blocks
 from convcalc.report.page import Page
 from convcalc.report.report import Report
 from convcalc.report.rounding import rounded
@@ -27,7 +27,7 @@ from convcalc.report.table import (
     Told,
     plain,
 )
-from convcalc.report.terminal import GAP, Rendered
+from convcalc.report.terminal import Rendered
 from convcalc.spec.tree import Key, Scalar
 from convcalc.spec.zoo import stem
 
@@ -355,17 +355,7 @@ class Comparison(Page):
 
     def rendered(self, width: int | None, **options: Any) -> Rendered:
         """The table for a terminal; columns that find no room stand below the others."""
-        table = self.table(**options)
-        blocks = _blocks(table, width)
-        if len(blocks) < 2:
-            return page(table, width)
-        lines = heading(table, width)
-        for i, block in enumerate(blocks):
-            piece = _only(table, block)._replace(title="")
-            if i < len(blocks) - 1:
-                piece = piece._replace(remarks=())
-            lines += [*([[]] if i else []), *page(piece, width).rows]
-        return Rendered(lines)
+        return page_in_blocks(self.table(**options), width)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as `compare --format json` prints it; figures are exact."""
@@ -423,55 +413,3 @@ def _parsed(groups: Mapping[str, str | Sequence[str]]) -> dict[str, list[Scalar]
                 hint="For instance Conv3-5=conv3,conv4,conv5.",
             )
     return found
-
-
-def _blocks(table: Table, width: int | None) -> list[list[int]]:
-    """Columns that fit beside the first one: those of one quantity together where they do."""
-    every = list(range(1, len(table.columns)))
-    if width is None or table.is_symbolic:
-        return [every]
-    lines = [[column.title for column in table.columns]]
-    lines += [texts(row, table.columns) for row in table.shown_rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    room = width - widths[0]
-
-    def fits(block: Sequence[int]) -> bool:
-        return sum(len(GAP) + widths[i] for i in block) <= room
-
-    if fits(every):
-        return [every]
-    quantities: list[list[int]] = []
-    for i in every:
-        # a ratio goes with its figure, and parts of one quantity follow each other
-        key = table.columns[i].key
-        of = key.removesuffix("_ratio").rpartition(".")[2]
-        before = quantities[-1][0] if quantities else 0
-        if before and table.columns[before].key.rpartition(".")[2] == of:
-            quantities[-1].append(i)
-        else:
-            quantities.append([i])
-    found: list[list[int]] = []
-    for columns in quantities:
-        pieces = [columns] if fits(columns) else [[i] for i in columns]
-        for k, piece in enumerate(pieces):
-            joins = found and (k or len(pieces) == 1) and fits([*found[-1], *piece])
-            if joins:
-                found[-1] += piece
-            else:
-                found.append(list(piece))
-    return found
-
-
-def _only(table: Table, columns: Sequence[int]) -> Table:
-    """The table with its first column and some others."""
-    kept = (0, *columns)
-
-    def cut(row: Row) -> Row:
-        return row._replace(cells=tuple(row.cells[i] for i in kept))
-
-    return table._replace(
-        columns=tuple(table.columns[i] for i in kept),
-        rows=[cut(row) for row in table.rows],
-        total=table.total and cut(table.total),
-        below=tuple(map(cut, table.below)),
-    )

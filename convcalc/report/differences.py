@@ -27,7 +27,7 @@ from convcalc.dim import Dim, Size
 from convcalc.errors import UsageError, shorten
 from convcalc.notation import IMMENSE
 from convcalc.report.columns import units_told
-from convcalc.report.formats.text import TEXT, shape
+from convcalc.report.formats.text import TEXT, page_in_blocks, shape
 from convcalc.report.page import Page
 from convcalc.report.rounding import rounded
 from convcalc.report.table import (
@@ -84,8 +84,6 @@ class Shown(NamedTuple):
     everything: bool = False
     """A row for every layer; else modules that are new or gone have one, and where there are more
     than fifty rows, all modules."""
-    percents: bool = True
-    """The changes of the rows in percent too."""
     numbers: str | None = None
     memory: str | None = None
     digits: int | None = None
@@ -139,9 +137,9 @@ class Difference(Page):
     def table(self, **options: Any) -> Table:
         """What changed, a row for every layer; see `Shown` for what may be said of it."""
         shown = Shown(**options)
-        percents = shown.percents
         columns = rounded(_COLUMNS, shown.numbers, shown.memory, shown.digits)
         groups = self._groups(shown)
+        rows = [*self._inputs(columns), *(self._row(group, columns) for group in groups)]
         by_module = any(group.module for group in groups)
         remarks = []
         if not groups:
@@ -156,11 +154,8 @@ class Difference(Page):
                 Column("output", "Output", style="shape"),
                 *columns,
             ),
-            [
-                *self._inputs(columns, percents),
-                *(self._row(group, columns, percents) for group in groups),
-            ],
-            Row(("total", "", "", *self._total_changes(columns, percents)), TOTAL),
+            rows,
+            Row(("total", "", "", *self._total_changes(columns)), TOTAL) if rows else None,
             title=self._title,
             about=self._about,
             remarks=tuple(remarks),
@@ -169,11 +164,8 @@ class Difference(Page):
         )
 
     def rendered(self, width: int | None, **options: Any) -> Rendered:
-        """The table for a terminal, without percentages where there is no room for them."""
-        found = super().rendered(width, **options)
-        if width is None or all(len(line) <= width for line in found.plain()):
-            return found
-        return super().rendered(width, **{**options, "percents": False})
+        """The table for a terminal; columns that find no room stand below the others."""
+        return page_in_blocks(self.table(**options), width)
 
     def tree(self, **options: Any) -> Table:
         """A row for every layer: a browser scrolls."""
@@ -273,16 +265,14 @@ class Difference(Page):
             return f"{new:,}{unit}, as before"
         return f"{old:,} → {new:,}{unit}, {_signed(old, new)}"
 
-    def _total_changes(
-        self, columns: Sequence[Column], percents: bool
-    ) -> Iterator[Told | Dim | None]:
+    def _total_changes(self, columns: Sequence[Column]) -> Iterator[Told | Dim | None]:
         for quantity, column in zip(("params", "macs", "activation_bytes"), columns, strict=True):
             old, new = self.total(quantity)
-            yield None if old is None or new is None else _change(old, new, percents, column)
+            yield None if old is None or new is None else _change(old, new, column)
 
     # -- rows
 
-    def _inputs(self, columns: Sequence[Column], percents: bool) -> Iterator[Row]:
+    def _inputs(self, columns: Sequence[Column]) -> Iterator[Row]:
         """The memory of the inputs where it changes: what the total has beside the layers."""
         old, new = self.total("activation_bytes")
         size = self._value_bytes
@@ -291,7 +281,7 @@ class Difference(Page):
         for change in self.changes:
             before, after = change.figure("values")
             old, new = old - size * before, new - size * after
-        told = _change(old, new, percents, columns[-1])
+        told = _change(old, new, columns[-1])
         if told is not None:
             yield Row(("input", CHANGED, "", None, None, told))
 
@@ -334,15 +324,13 @@ class Difference(Page):
             if any(change.kind != SAME for change in found)
         ]
 
-    def _row(self, group: _Group, columns: Sequence[Column], percents: bool) -> Row:
+    def _row(self, group: _Group, columns: Sequence[Column]) -> Row:
         figures = []
         for name, column in zip(_SHOWN, columns, strict=True):
             old, new = group.figure(name)
             size = 1 if name != "values" else self._value_bytes
             figures.append(
-                None
-                if size is None
-                else _change(size * old, size * new, percents and group.stays, column)
+                None if size is None else _change(size * old, size * new, column, group.stays)
             )
         if group.module:
             return Row((group.module, group.counted, "", *figures), MODULE)
@@ -432,17 +420,17 @@ def _output(change: Change) -> Any:
     return f"{shape(old.shape)} → {shape(new.shape)}"
 
 
-def _change(old: Size, new: Size, percents: bool, column: Column) -> Told | Dim | None:
+def _change(old: Size, new: Size, column: Column, percents: bool = True) -> Told | Dim | None:
     """The difference, as people read it; nothing where there is none."""
     change = new - old
     if isinstance(change, Dim):
         return change
     if change == 0:
         return None
-    return Told(change, _signed(old, new, percents, column))
+    return Told(change, _signed(old, new, column, percents))
 
 
-def _signed(old: Size, new: Size, percents: bool = True, column: Column = _EXACT) -> str:
+def _signed(old: Size, new: Size, column: Column = _EXACT, percents: bool = True) -> str:
     """+2,048 (+12.5 %), rounded as in a column, or the closed form of the difference."""
     change = new - old
     if isinstance(change, Dim):

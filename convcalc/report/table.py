@@ -130,6 +130,11 @@ class Table(NamedTuple):
         return [*self.all_rows, *self.below]
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it: people read what is said around it, and no header."""
+        return not self.rows and self.total is None
+
+    @property
     def is_tree(self) -> bool:
         """Whether rows are parts of others."""
         return any(row.level for row in self.rows)

@@ -97,9 +97,10 @@ def _section(table: Table) -> Iterator[str]:
         yield f"<h2>{html.escape(table.title)}</h2>"
     about = (text for text in (table.about, table.source) if text)
     yield from (f'<p class="about">{html.escape(text)}</p>' for text in about)
-    yield '<div class="scroll">'
-    yield from _tree(table) if table.is_tree else _flat(table)
-    yield "</div>"
+    if not table.is_empty:
+        yield '<div class="scroll">'
+        yield from _tree(table) if table.is_tree else _flat(table)
+        yield "</div>"
     yield from (f'<p class="remarks">{html.escape(text)}</p>' for text in table.remarks)
     if table.notes:
         yield "<ul>"

@@ -35,7 +35,8 @@ def _blocks(table: Table) -> Iterator[str]:
     if table.title:
         yield f"### {escape(table.title)}"
     yield from (escape(text) for text in (table.about, table.source) if text)
-    yield "\n".join(_lines(table))
+    if not table.is_empty:
+        yield "\n".join(_lines(table))
     yield from map(escape, table.remarks)
     if table.notes:
         yield "\n".join(f"- {escape(note)}" for note in table.notes)

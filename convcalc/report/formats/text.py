@@ -44,7 +44,9 @@ def page(table: Table, width: int | None = None, failed: str = "") -> Rendered:
         failed: the layer at which the network stopped being built, and the table ends.
     """
     rows = heading(table, width)
-    if any(column.wraps for column in table.columns):
+    if table.is_empty and not failed:
+        pass
+    elif any(column.wraps for column in table.columns):
         rows.extend(plain_rows(table, width).rows)
     else:
         rows.extend(_Layout(table, width).rows(failed))
@@ -57,13 +59,30 @@ def page(table: Table, width: int | None = None, failed: str = "") -> Rendered:
     return Rendered(rows)
 
 
+def page_in_blocks(table: Table, width: int | None = None) -> Rendered:
+    """A page whose columns stand below the others, beside the first one, where there is no room."""
+    blocks = _blocks(table, width)
+    if len(blocks) < 2:
+        return page(table, width)
+    lines = heading(table, width)
+    for i, block in enumerate(blocks):
+        piece = _only(table, block)._replace(title="")
+        if i < len(blocks) - 1:
+            piece = piece._replace(remarks=(), hints=(), notes=())
+        lines += [*([[]] if i else []), *page(piece, width).rows]
+    return Rendered(lines)
+
+
 def heading(table: Table, width: int | None) -> list[list[Piece]]:
     """The lines that say what a table is of, an empty one after them."""
     if not table.title:
         return []
-    rows: list[list[Piece]] = [[(table.title, "title")]]
-    if table.about:
-        rows[0].append((f"  {table.about}", "faint"))
+    rows = list(_paragraphs((table.title,), width, "title"))
+    beside = f"{GAP}{table.about}"
+    if table.about and (width is None or len(table.title + beside) <= width):
+        rows[0].append((beside, "faint"))
+    elif table.about:
+        rows.extend(_paragraphs((table.about,), width, "faint"))
     rows.extend(_paragraphs((table.source,) if table.source else (), width, "faint"))
     return [*rows, []]
 
@@ -107,6 +126,62 @@ def bar(share: Share, cells: int = _BAR_CELLS) -> str:
 
 def _paragraphs(texts: Sequence[str], width: int | None, style: str = "") -> Iterator[list[Piece]]:
     return ([(line, style)] for text in texts for line in wrapped(text, width))
+
+
+def _blocks(table: Table, width: int | None) -> list[list[int]]:
+    """Columns that fit beside the first one: those of one quantity together where they do."""
+    every = list(range(1, len(table.columns)))
+    if width is None or table.is_symbolic:
+        return [every]
+    lines = [[column.title for column in table.columns]]
+    lines += [texts(row, table.columns) for row in table.shown_rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    room = width - widths[0]
+
+    def fits(block: Sequence[int]) -> bool:
+        return sum(len(GAP) + widths[i] for i in block) <= room
+
+    if fits(every):
+        return [every]
+    quantities: list[list[int]] = []
+    for i in every:
+        # a ratio goes with its figure, and parts of one quantity follow each other
+        key = table.columns[i].key
+        of = key.removesuffix("_ratio").rpartition(".")[2]
+        before = quantities[-1][0] if quantities else 0
+        if before and table.columns[before].key.rpartition(".")[2] == of:
+            quantities[-1].append(i)
+        else:
+            quantities.append([i])
+    found: list[list[int]] = []
+    for columns in quantities:
+        pieces = [columns] if fits(columns) else [[i] for i in columns]
+        for k, piece in enumerate(pieces):
+            joins = found and (k or len(pieces) == 1) and fits([*found[-1], *piece])
+            if joins:
+                found[-1] += piece
+            else:
+                found.append(list(piece))
+    return found
+
+
+def _only(table: Table, columns: Sequence[int]) -> Table:
+    """The table with its first column and some others, without a total that says nothing."""
+    kept = (0, *columns)
+
+    def cut(row: Row) -> Row:
+        return row._replace(cells=tuple(row.cells[i] for i in kept))
+
+    total = table.total and cut(table.total)
+    if total and all(cell in ("", None) for cell in total.cells[1:]):
+        total = None
+
+    return table._replace(
+        columns=tuple(table.columns[i] for i in kept),
+        rows=[cut(row) for row in table.rows],
+        total=total,
+        below=tuple(map(cut, table.below)),
+    )
 
 
 class _Layout:
