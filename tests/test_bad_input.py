@@ -646,8 +646,28 @@ def test_a_folder_for_a_file(tmp_path: Path) -> None:
     ids=range(9),
 )
 def test_no_such_file(name: str) -> None:
-    with pytest.raises(ConvcalcError, match="no file and no architecture"):
+    with pytest.raises(ConvcalcError, match=r"no file and no architecture|there is no file"):
         convcalc.load(name)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("../base/nets/new.yaml", "there is no file '../base/nets/new.yaml'"),
+        ("new.json", "there is no file 'new.json'"),
+        ("nets/new", "there is no file 'nets/new'"),
+        ("nets/resnet50.yaml", "there is no file 'nets/resnet50.yaml'. Did you mean 'resnet50'?"),
+        ("lectures/alexnt", "no file and no architecture 'lectures/alexnt'. Did you mean "
+         "'lectures/alexnet'?"),
+        ("new", "no file and no architecture 'new'. 'convcalc zoo' lists the architectures."),
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_path_is_no_architecture(name: str, error: str) -> None:
+    assert load_error(name) == error
+    with pytest.raises(ConvcalcError) as caught:
+        convcalc.diff(name, "lenet5")
+    assert str(caught.value) == error
 
 
 def test_no_permission(tmp_path: Path) -> None:

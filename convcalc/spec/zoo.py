@@ -68,11 +68,19 @@ def find_spec(spec: str | os.PathLike[str]) -> str:
     if found is None:
         hint = did_you_mean(text.lower(), lecture_names()) if "/" in text else ""
         hint = hint or did_you_mean(stem(text).lower(), zoo_names())
+        if _is_path(text):
+            raise SpecError(f"there is no file '{shorten(text, 200)}'", hint=hint)
         raise SpecError(
             f"no file and no architecture '{shorten(text)}'",
             hint=hint or "'convcalc zoo' lists the architectures.",
         )
     return found
+
+
+def _is_path(text: str) -> bool:
+    """Whether it has a suffix of specs and reports, or a folder other than that of lectures."""
+    folder, name = os.path.split(text)
+    return folder not in ("", "lectures") or name.endswith((".yaml", ".yml", ".json"))
 
 
 def matching(pattern: str) -> list[str]:
