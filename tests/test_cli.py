@@ -392,6 +392,14 @@ def on_terminal(*arguments: str, columns: int, **environment: str) -> str:
     return found.decode().replace("\r\n", "\n")
 
 
+def piped(*arguments: str, **environment: str) -> str:
+    """What a command writes to a pipe."""
+    return subprocess.run(
+        [sys.executable, "-m", "convcalc", *arguments],
+        capture_output=True, text=True, check=True, env={**os.environ, **environment},
+    ).stdout  # fmt: skip
+
+
 def test_terminal_has_colour_and_keeps_its_width() -> None:
     import re
 
@@ -410,12 +418,18 @@ def test_no_color() -> None:
 
 
 def test_piped_output_has_no_colour_and_loses_nothing() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "convcalc", "summarize", "resnet50", "--all"],
-        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "40"},
-    )  # fmt: skip
-    assert "\x1b" not in run.stdout
-    assert "…" not in run.stdout
+    run = piped("summarize", "resnet50", "--all")
+    assert "\x1b" not in run
+    assert "…" not in run
+    assert max(map(len, run.splitlines())) > 160
+
+
+def test_piped_output_keeps_to_columns_where_it_is_set() -> None:
+    for columns, width in (("100", 100), ("80", 80), ("0", 1000), ("", 1000), ("wide", 1000)):
+        longest = max(map(len, piped("summarize", "vgg16", COLUMNS=columns).splitlines()))
+        assert longest <= width
+        assert (longest > 100) is (width > 100)
+    assert piped("zoo", "--format", "csv", COLUMNS="20") == piped("zoo", "--format", "csv")
 
 
 @pytest.mark.parametrize("arguments", ["summarize resnet152 --all", "schema", "zoo --format json"])

@@ -12,13 +12,13 @@ from convcalc.report.terminal import STYLES, Rendered
 
 
 def terminal_width() -> int | None:
-    """The width of the terminal that standard output is; None where it is none."""
-    if not sys.stdout.isatty():
-        return None
+    """What COLUMNS says, or the width of the terminal that standard output is, or None."""
     with suppress(KeyError, ValueError):
         columns = int(os.environ["COLUMNS"])
         if columns > 0:
             return columns
+    if not sys.stdout.isatty():
+        return None
     with suppress(OSError):
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     return 80
