@@ -908,29 +908,31 @@ class Network:
             **vars(found), name=self.name, title=self.title, others=("N", *numbers), limit=limit
         )
 
-    def check(self, **limits: Any) -> Checks:
+    def check(self, *, dtype: str = "float32", **limits: Any) -> Checks:
         """Hold the totals against limits, and against `budget:` and `expect:` of the spec.
 
         >>> load("vgg16").check(params="150M", peak_bytes="16 MiB").failed[0].told
         'peak_activation_bytes 25,690,112 > 16 MiB, 8,912,896 (53.1 %) too many'
 
-        `expect:` is of the spec's own variables and N = 1: with others it is left alone. Bytes are
-        those of float32.
+        `expect:` is of the spec's own variables and N = 1: with others it is left alone. Its bytes
+        are those of float32.
 
         Args:
+            dtype: what the bytes of the limits are counted for.
             **limits: upper bounds of totals and `peak_bytes`: numbers, or text as `"300M"` and
                 `"24 GiB"`.
 
         Raises:
-            UsageError: a limit is no number, or there is no such total.
+            UsageError: a limit is no number, or there is no such total or dtype.
             ConvcalcError: so is one of the spec, or a symbolic total meets one at some sizes only.
         """
         from convcalc.analysis import checks
         from convcalc.report.checks import Checked, Checks
 
         given = checks.limits(limits)
-        totals = self.summarize().totals
-        held = [] if self._overrides else [*checks.expectations(self.spec, totals)]
+        totals = self.summarize(dtype=dtype).totals
+        expected = totals if dtype == "float32" else self.summarize().totals
+        held = [] if self._overrides else [*checks.expectations(self.spec, expected)]
         held += checks.budgets(self.spec, totals)
         held += (limit.held(getattr(totals, limit.quantity)) for limit in given)
         return Checks(Checked(self.name, one) for one in held)

@@ -160,6 +160,23 @@ def test_wrong_limits_on_the_line(run: Run, limit: str, expected: str) -> None:
     assert not result.out
 
 
+def test_bytes_are_those_of_a_type(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text(
+        "{input: [8], layers: [linear: 4], expect: {param_bytes: 144}, "
+        "budget: {peak_bytes: 30, param_bytes: 100}}"
+    )
+    code, out, _ = run("check", str(file))
+    assert (code, out.count("✗")) == (1, 2)
+    code, out, _ = run("check", str(file), "--dtype", "float16", "--max", "activation_bytes=24 B")
+    assert code == 0
+    assert "param_bytes 72 ≤ 100" in out
+    assert "activation_bytes 24 ≤ 24 B" in out
+    assert f"✓ {file}: param_bytes 144\n" in out
+    found = convcalc.load(file).check(dtype="int8", peak_bytes=11)
+    assert [one.held.found for one in found.failed] == [12]
+
+
 def test_expectations_are_left_alone_at_other_values(run: Run, over: str) -> None:
     assert run("check", over, "--set", "H=5") == Result(
         0,

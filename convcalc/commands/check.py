@@ -10,6 +10,7 @@ from convcalc.analysis.parts import grouped
 from convcalc.commands._options import (
     deliver,
     deliver_pages,
+    dtype_option,
     open_network,
     parse_settings,
     specs_argument,
@@ -29,6 +30,7 @@ from convcalc.report.output import show
     help="What a total may be at most, e.g. --max params=5M --max peak_bytes='24 MiB'.",
 )  # fmt: skip
 @variables_options
+@dtype_option
 @partial(table_options, further=FOR_CI)
 @click.pass_context
 def command(
@@ -37,17 +39,18 @@ def command(
     limits: tuple[str, ...],
     settings: tuple[str, ...],
     batch: str | None,
+    dtype: str,
     form: str | None,
     fragment: bool,
     output: str | None,
 ) -> None:
     """Hold the totals of specs against their `expect:` and `budget:`, and against limits.
 
-    `expect:` has exact figures at the spec's own variables and N = 1; with --set or --batch it is
-    left alone. `budget:` and --max have upper bounds of what summarize counts, with units (K M G
-    T; kB MB GB TB; KiB MiB GiB TiB). Bytes are those of float32. Exit code 1 where a figure is
-    wrong or over its budget, with both numbers; 3 where a spec is broken, or a group of it names a
-    layer that is not there: the others are held all the same.
+    `expect:` has exact figures at the spec's own variables, N = 1 and float32; with --set or
+    --batch it is left alone. `budget:` and --max have upper bounds of what summarize counts, with
+    units (K M G T; kB MB GB TB; KiB MiB GiB TiB). Exit code 1 where a figure is wrong or over its
+    budget, with both numbers; 3 where a spec is broken, or a group of it names a layer that is not
+    there: the others are held all the same.
 
     --format github prints annotations for a workflow, junit a file for other CI.
 
@@ -65,7 +68,9 @@ def command(
         try:
             net = open_network(spec, values)
             grouped(net.graph, net.spec.groups)
-            found = Checks(Checked(spec, one.held) for one in net.check(**maximum).checked)
+            found = Checks(
+                Checked(spec, one.held) for one in net.check(dtype=dtype, **maximum).checked
+            )
         except UsageError as error:
             raise error.located(shown) from None
         except ConvcalcError as error:
