@@ -540,6 +540,10 @@ def test_conditions_on_changes(text: str, old: int, new: int, holds: bool) -> No
     ("text", "expected"),
     [
         ("macs > 5%", "'macs > 5%': a change has a sign, + or -. For instance macs > +5%"),
+        ("macs +5%", "'macs +5%': nothing is compared. Write macs > +5%."),
+        ("macs 5 %", "'macs 5 %': nothing is compared. Write macs > +5 %."),
+        ("peak_bytes -10 MiB", "'peak_bytes -10 MiB': nothing is compared. Write peak_bytes > -10"),
+        ("5%", "'5%': nothing is compared. For instance macs > +5%,"),
         ("macs > +5M%", "'macs > +5M%': a percentage has no unit."),
         ("macs + 1 > +5", "'macs + 1 > +5': the change of one total is compared with a number."),
         ("macs > +params", "'macs > +params': the change of one total"),
@@ -547,7 +551,7 @@ def test_conditions_on_changes(text: str, old: int, new: int, holds: bool) -> No
         ("macs > +5 and params > +0", "'macs > +5 and params > +0': the change of one total"),
         (
             "mac > +5%",
-            "condition 'mac > +5', character 1: unknown name 'mac'. Did you mean 'macs'?",
+            "condition 'mac > +5%', character 1: unknown name 'mac'. Did you mean 'macs'?",
         ),
         ("buffers > +5 KiB", "condition 'buffers > +5 KiB', character 9: buffers is a count"),
         ("", "an empty condition. For instance macs > +5%"),
@@ -562,6 +566,23 @@ def test_wrong_conditions(run: Run, text: str, expected: str) -> None:
     assert result.code == 2
     assert result.err.startswith(f"Error: {expected}")
     assert not result.out
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("macs > +5", "'macs > +5' is of 5 multiply–accumulates; of percent it is 'macs > +5%'"),
+        ("params < -2.5", "'params < -2.5' is of 2.5 parameters; of percent it is "),
+        ("peak_bytes > +100", "'peak_bytes > +100' is of 100 bytes; of percent it is 'peak_bytes"),
+        ("macs > +101", ""), ("params > +0", ""), ("macs > +5K", ""), ("macs > +5%", ""),
+        ("peak_bytes > +10 B", ""),
+    ],
+)  # fmt: skip
+def test_a_forgotten_percent_sign_is_noted(run: Run, text: str, note: str) -> None:
+    result = run("diff", "lenet5", "lenet5", "--fail-on", text)
+    assert result.code == 0
+    assert result.err.startswith(f"Note: {note}" if note else "")
+    assert bool(result.err) is bool(note)
 
 
 def test_a_percentage_of_nothing(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -230,7 +231,20 @@ class Bound(NamedTuple):
         limit = bare.removesuffix("%")
         if not limit.strip():
             raise UsageError("an empty condition", hint=f"{_EXAMPLES}.")
-        condition = Condition.parse(limit, TOTALS, ())
+        if not any(sign in bare for sign in "<>=≤≥≠!"):
+            found = _NO_SIGN.fullmatch(bare)
+            raise UsageError(
+                f"'{shorten(bare)}': nothing is compared",
+                hint=f"Write {found[1]} > {found[2] or '+'}{found[3]}."
+                if found and len(bare) < 80
+                else f"{_EXAMPLES}.",
+            )
+        try:
+            condition = Condition.parse(limit, TOTALS, ())
+        except UsageError as error:
+            if error.where:  # it names the condition without its percent sign
+                error.where = f"condition '{shorten(bare)}', {error.where.rpartition(', ')[2]}"
+            raise
         rule = condition.rule
         if (
             not isinstance(rule, Comparison)
@@ -259,6 +273,19 @@ class Bound(NamedTuple):
             raise UsageError(f"'{shorten(bare)}': a percentage has no unit", hint=f"{_EXAMPLES}.")
         return cls(bare, condition.names[0], rule, is_relative)
 
+    @property
+    def note(self) -> str:
+        """What a small number without a unit is of, for its percent sign may be forgotten."""
+        limit = self.rule.right.value_at({})
+        if self.is_relative or list(self.rule.units()) or not limit.above:
+            return ""
+        if abs(limit.above) > _SMALL * limit.below:
+            return ""
+        unit = _OF.get(self.quantity, self.quantity)
+        unit = "bytes" if unit.endswith("_bytes") else unit
+        number = self.rule.right.text.lstrip("+-")
+        return f"'{self.text}' is of {number} {unit}; of percent it is '{self.text}%'"
+
     def holds(self, old: Size | None, new: Size | None) -> bool:
         """Whether it holds for a total before and after.
 
@@ -279,6 +306,9 @@ class Bound(NamedTuple):
         return bool(self.rule.holds({self.quantity: ratio(self.quantity, found)}))
 
 
+_NO_SIGN = re.compile(r"([a-z_]+)\s*([+-]?)\s*([0-9].*)")
+_SMALL = 100
+_OF = {"macs": "multiply–accumulates", "params": "parameters", "flops": "operations"}
 _EXAMPLES = "For instance macs > +5%, params > +0, peak_bytes > +10 MiB"
 
 

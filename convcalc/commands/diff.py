@@ -104,6 +104,8 @@ def command(
         symbolic=symbolic,
         dtype=dtype,
     )
+    for note in found.notes:
+        click.echo(f"Note: {note}", err=True)
     deliver_pages(
         [found], form, output, fragment, depth=depth, everything=everything, numbers=numbers,
         memory=memory, digits=digits,

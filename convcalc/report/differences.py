@@ -105,7 +105,7 @@ class Difference(Page):
 
     `changes` are the layers side by side, in the order of the new network; `total(quantity)` is a
     total before and after; `failed` has the conditions of `fail_on` that hold, and `ok` says
-    whether none does.
+    whether none does; `notes` have what one may have meant otherwise.
     """
 
     def __init__(self, old: Snapshot, new: Snapshot, fail_on: Iterable[Bound] = ()) -> None:
@@ -119,9 +119,11 @@ class Difference(Page):
         self.new = new
         self._value_bytes = new.value_bytes or old.value_bytes
         self.changes = changes(old.layers, new.layers)
+        conditions = list(fail_on)
+        self.notes = [bound.note for bound in conditions if bound.note]
         self.failed = [
             Failure(bound, self._told(bound.quantity))
-            for bound in fail_on
+            for bound in conditions
             if bound.holds(*self.total(bound.quantity))
         ]
 
