@@ -9,6 +9,7 @@ import doctest
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,50 @@ def test_the_readme_shows_what_the_commands_print(tmp_path: Path) -> None:
         README.write_text(real, encoding="utf-8")
         pytest.skip("README.md was written, not tested")
     assert text == real
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_workflow_compares_specs_that_changed_and_shows_new_ones(tmp_path: Path) -> None:
+    text = README.read_text(encoding="utf-8")
+    (script,) = re.findall(r"        run: \|\n((?: {10}.*\n)+)", text)
+    repository, summary = tmp_path / "repository", tmp_path / "summary.md"
+    nets = repository / "nets"
+    nets.mkdir(parents=True)
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "convcalc").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m convcalc "$@"\n')
+    (bin_ / "convcalc").chmod(0o755)
+    environment = {
+        **os.environ, "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(README.parent), "GITHUB_STEP_SUMMARY": str(summary),
+        **{f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in
+           ("NAME", "EMAIL")},
+    }  # fmt: skip
+
+    def sh(command: str) -> int:
+        return subprocess.run(
+            ["bash", "-e", "-c", command], cwd=repository, env=environment, stdout=subprocess.PIPE
+        ).returncode
+
+    def write(name: str, out: int) -> None:
+        (nets / f"{name}.yaml").write_text(f"{{name: {name}, input: [8], layers: [linear: {out}]}}")
+
+    for name in ("same", "larger", "gone"):
+        write(name, 100)
+    commit = "git add -A && git commit -q -m nets"
+    assert sh(f"git init -q . && {commit}") == 0
+    write("larger", 101)
+    write("new", 5)
+    (nets / "gone.yaml").unlink()
+    assert sh(commit) == 0
+    assert sh(script) == 1  # larger has more params
+    titles = re.findall("^### (.*)$", summary.read_text(), re.MULTILINE)
+    assert titles == ["larger", "new"]
+    write("larger", 99)
+    summary.unlink()
+    assert sh(f"git worktree remove -f ../base && {commit}") == 0
+    assert sh(script) == 0
+    assert "± Params" in summary.read_text()
 
 
 def test_every_spec_in_the_readme_is_one() -> None:
