@@ -344,6 +344,14 @@ def test_mistakes(run: Run, arguments: str, code: int, error: str) -> None:
     assert "Traceback" not in err
 
 
+def test_an_option_of_other_commands_is_said_to_be_theirs(run: Run) -> None:
+    code, out, err = run("compare", "vgg16", "--style", "cs231n")
+    assert (code, out) == (2, "")
+    assert err.endswith("No such option '--style' here: it is of summarize, explain, quiz.\n")
+    assert err.startswith("Usage: convcalc compare ")
+    assert "Did you mean" in run("compare", "vgg16", "--colums", "macs")[2]
+
+
 def test_values_and_rounding_on_the_line(run: Run) -> None:
     _, out, _ = run("compare", "alexnet", "vgg16", "--set", "H=512", "--numbers", "M", "--digits",
                     "2", "--columns", "params,macs")  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from typing import Any
 
 import click
 
@@ -28,6 +29,21 @@ class _Commands(click.Group):
         module = importlib.import_module(f"{__name__}.{cmd_name}")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+            owners = [
+                name
+                for name, command in commands
+                if command and any(error.option_name in param.opts for param in command.params)
+            ]
+            if not owners:
+                raise
+            told = f"No such option '{error.option_name}' here: it is of {', '.join(owners)}."
+            raise click.NoSuchOption(error.option_name, told, ctx=error.ctx) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
