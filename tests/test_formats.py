@@ -27,6 +27,7 @@ from convcalc.report import page as pages
 from convcalc.report.columns import COLUMNS, STYLES, Layout, in_bytes
 from convcalc.report.formats import FOR_PROGRAMS, SUFFIXES, document
 from convcalc.report.formats.csv import harmless
+from convcalc.report.formats.latex import escape
 from convcalc.report.report import Report
 from convcalc.report.schema import report_schema
 from convcalc.report.table import (
@@ -730,13 +731,49 @@ def test_latex_shows_the_numbers(siunitx: bool, tmp_path: Path) -> None:
     assert "a_b & <c> | $d$ \\e {f} #g %h" in shown
 
 
+def right_edges(folder: Path, words: set[str]) -> list[float]:
+    """Where words of a PDF end, in points."""
+    found = subprocess.run(
+        ["pdftotext", "-bbox", "a.pdf", "-"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    edges = re.findall(r'xMax="([0-9.]+)" yMax="[0-9.]+">([^<]+)<', found)
+    return [float(edge) for edge, word in edges if word in words]
+
+
+@pytest.mark.slow
+def test_a_long_table_is_aligned_after_one_run(tmp_path: Path) -> None:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed")
+    text = convcalc.load("unet").summarize().to_latex(fold=False)
+    assert "run pdflatex twice" in text
+    compiled(text, tmp_path)
+    edges = right_edges(tmp_path, {"Params", "640", "14,157,824", "143,552"})
+    assert len(edges) == 5, "the header is on both pages"
+    assert max(edges) - min(edges) < 1
+
+
+@pytest.mark.slow
+def test_what_fits_a_page_is_a_plain_table(tmp_path: Path) -> None:
+    report = convcalc.load("vgg16").summarize()
+    text = report.to_latex(style="cs231n")
+    assert "longtable}[l]" not in text
+    said = compiled(text, tmp_path)
+    assert "Overfull" not in said
+    assert "(1 page" in said
+
+
+def test_right_and_wrong_are_no_times_sign_in_latex() -> None:
+    assert escape("✗ 11x → 770") == r"\textsf{\textbf{X}} 11x $\to$ 770"
+    assert escape("✓") == r"$\checkmark$"
+
+
 def test_long_tables_and_fragments() -> None:
     report = convcalc.load("resnet50").summarize()
     assert r"\begin{longtable}" in report.to_latex()
     assert r"\begin{tabular}" in report.to_latex(depth=1)
     fragment = report.to_latex(depth=1, fragment=True)
     assert r"\documentclass" not in fragment
-    assert r"% needs \usepackage{array, booktabs, longtable, siunitx}" in fragment
+    assert r"% needs \usepackage{amssymb, array, booktabs, longtable, siunitx}" in fragment
     body = [line for line in fragment.splitlines() if not line.startswith("%")]
     assert body[0].startswith(r"\begin{tabular}")
     assert body[-1] == r"\end{tabular}"

@@ -15,8 +15,8 @@ from convcalc.report import slides
 from convcalc.report.formats.text import texts
 from convcalc.report.table import MODULE, TOTAL, Column, Row, Script, Table, cell, is_compound
 
-LONG = 40
-"""Rows that fit a page; more are a longtable."""
+_ROWS_OF_A_FRAGMENT = 40
+"""How many fit a page that nobody knows; more are a longtable."""
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
     "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -26,7 +26,9 @@ _SPECIAL = {
     "≤": r"$\leq$", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
     "≈": r"$\approx$", "≠": r"$\neq$", "≡": r"$\equiv$", "Σ": r"$\Sigma$", "Π": r"$\Pi$",
     "α": r"$\alpha$", "β": r"$\beta$", "λ": r"$\lambda$", "√": r"$\surd$", "…": r"\dots{}",
-    "–": "--", "—": "---", "⅙": "1/6", "✓": r"$\surd$", "✗": r"$\times$", "“": "``", "”": "''",
+    "–": "--", "—": "---", "⅙": "1/6", "“": "``", "”": "''",
+    # a letter, as what LaTeX calls a cross is a times sign
+    "✓": r"$\checkmark$", "✗": r"\textsf{\textbf{X}}",
     **{sign: f"$^{digit}$" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }  # fmt: skip
 
@@ -71,7 +73,7 @@ _PREAMBLE = r"""\usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage{textcomp}
-\usepackage{amsmath, array, booktabs, longtable}
+\usepackage{amsmath, amssymb, array, booktabs, longtable}
 \IfFileExists{siunitx.sty}{\usepackage{siunitx}%
   \sisetup{group-separator={,}, group-minimum-digits=4}}{}
 % without siunitx: digits in groups of three
@@ -89,26 +91,32 @@ _PREAMBLE = r"""\usepackage[T1]{fontenc}
     \ensuremath { \l_tmpa_tl }
   }
 \ExplSyntaxOff"""
-_NEEDS = "\\usepackage{array, booktabs, longtable, siunitx}"
+_NEEDS = "\\usepackage{amssymb, array, booktabs, longtable, siunitx}"
 
 
 class _Sheet:
-    """A size of type, and of paper, in points; margins are 57 points, 2 cm."""
+    """A size of type, and what of some paper is not margins of 57 points, 2 cm; in points."""
 
-    def __init__(self, type_: str, em: float, paper: str, width: float) -> None:
+    def __init__(self, type_: str, em: float, paper: str, width: float, height: float) -> None:
         self.type = type_
         self.em = em
         self.paper = paper
         self.width = width
+        self.height = height
+
+    def rows(self, stretch: float) -> int:
+        """How many lines of a table, whose rows are so much farther apart, a page has room for."""
+        return int((self.height - _AROUND) / (_LINE * stretch * self.em))
 
 
 _MARGINS = 2 * 57
+_A4 = 597 - _MARGINS, 845 - _MARGINS
 _SHEETS = (
-    _Sheet(r"\normalsize", 10, "a4paper", 597 - _MARGINS),
-    _Sheet(r"\small", 9, "a4paper", 597 - _MARGINS),
-    _Sheet(r"\footnotesize", 8, "a4paper", 597 - _MARGINS),
-    _Sheet(r"\footnotesize", 8, "a4paper, landscape", 845 - _MARGINS),
-    _Sheet(r"\scriptsize", 7, "a4paper, landscape", 845 - _MARGINS),
+    _Sheet(r"\normalsize", 10, "a4paper", *_A4),
+    _Sheet(r"\small", 9, "a4paper", *_A4),
+    _Sheet(r"\footnotesize", 8, "a4paper", *_A4),
+    _Sheet(r"\footnotesize", 8, "a4paper, landscape", *_A4[::-1]),
+    _Sheet(r"\scriptsize", 7, "a4paper, landscape", *_A4[::-1]),
 )
 _WIDEST = 14_000.0
 """Points; TeX knows no lengths over 16,383."""
@@ -116,6 +124,12 @@ _LETTER = 0.53
 """Ems that a letter takes, on the safe side."""
 _BETWEEN = 12.0
 """Points between two columns."""
+_LINE = 1.25
+"""Ems from a line to the next, on the safe side."""
+_AROUND = 70.0
+"""Points that the title above a table and its rules take."""
+_STRETCH = 1.4
+"""How much farther apart the rows of closed forms are."""
 
 
 def document(tables: Sequence[Table], fragment: bool = False) -> str:
@@ -155,10 +169,10 @@ def _section(table: Table, sheet: _Sheet) -> Iterator[str]:
     """A table with what is said around it."""
     if table.title:
         about = rf"\quad {escape(table.about)}" if table.about else ""
-        yield rf"{{\large\bfseries {escape(table.title)}}}{about}\par"
+        yield rf"{{\large\bfseries {escape(table.title)}}}{about}\par\nopagebreak"
     if table.source:
-        yield rf"{{\small {escape(table.source)}\par}}"
-    stretch = r"\renewcommand{\arraystretch}{1.4}" if table.is_symbolic else ""
+        yield rf"{{\small {escape(table.source)}\par\nopagebreak}}"
+    stretch = rf"\renewcommand{{\arraystretch}}{{{_STRETCH}}}" if table.is_symbolic else ""
     yield rf"{{\medskip{sheet.type}{stretch}"
     yield from _tabular(table, sheet)
     yield r"\par}\medskip{\footnotesize\raggedright"
@@ -167,12 +181,16 @@ def _section(table: Table, sheet: _Sheet) -> Iterator[str]:
 
 
 def _tabular(table: Table, sheet: _Sheet | None) -> Iterator[str]:
-    is_long = len(table.rows) > LONG
+    is_long = len(table.shown_rows) + 1 > _rows_of_a_page(table, sheet)
     name = "longtable" if is_long else "tabular"
     columns = table.columns
     kinds = "".join(_kinds(table, sheet))
-    head = " & ".join(escape(column.title) for column in columns) + r" \\"
+    head = " & ".join(_head(columns)) + r" \\"
+    if is_long:
+        yield "% run pdflatex twice: the first run of a longtable only guesses its columns' widths"
     yield rf"\begin{{{name}}}{'[l]' if is_long else ''}{{{kinds}}}"
+    if is_long:
+        yield _widest(table)
     yield from (r"\toprule", head, r"\midrule")
     if is_long:
         yield from (r"\endhead", r"\bottomrule", r"\endfoot")
@@ -186,7 +204,39 @@ def _tabular(table: Table, sheet: _Sheet | None) -> Iterator[str]:
     yield rf"\end{{{name}}}"
 
 
+def _rows_of_a_page(table: Table, sheet: _Sheet | None) -> int:
+    if sheet is None or any(column.wraps for column in table.columns):  # rows of several lines
+        return _ROWS_OF_A_FRAGMENT
+    return sheet.rows(_STRETCH if table.is_symbolic else 1)
+
+
+def _widest(table: Table) -> str:
+    """A row of the widest text of each column, which is not printed, but makes room for them.
+
+    The parts of a longtable are set one by one, each as wide as it needs: it is their first.
+    """
+    rows = table.shown_rows
+    texts = [_head(table.columns), *(_cells(row, table.columns) for row in rows)]
+    widths = [_head_widths(table), *(_row_widths(row, table.columns) for row in rows)]
+    found = []
+    for own_texts, own_widths in zip(
+        zip(*texts, strict=True), zip(*widths, strict=True), strict=True
+    ):
+        found.append(own_texts[own_widths.index(max(own_widths))])
+    return " & ".join(found) + r" \kill"
+
+
+def _head(columns: Sequence[Column]) -> list[str]:
+    return [escape(column.title) for column in columns]
+
+
 def _row(row: Row, columns: Sequence[Column]) -> str:
+    text = " & ".join(_cells(row, columns))
+    # after \\ and rules, a bracket or a star would be read as an argument of theirs
+    return ("{}" if text.startswith(("[", "*")) else "") + text + r" \\"
+
+
+def _cells(row: Row, columns: Sequence[Column]) -> list[str]:
     found = [cell(value, column, SCRIPT) for value, column in zip(row.cells, columns, strict=True)]
     if row.kind == TOTAL:
         found[0] = rf"\textbf{{{found[0].capitalize()}}}"
@@ -196,9 +246,7 @@ def _row(row: Row, columns: Sequence[Column]) -> str:
         found[0] = rf"\hspace{{{row.level}em}}{found[0]}"
     if row.times > 1:
         found[0] += rf" $\times${row.times}"
-    text = " & ".join(found)
-    # after \\ and rules, a bracket or a star would be read as an argument of theirs
-    return ("{}" if text.startswith(("[", "*")) else "") + text + r" \\"
+    return found
 
 
 def _kinds(table: Table, sheet: _Sheet | None) -> Iterator[str]:
@@ -221,14 +269,20 @@ def _kinds(table: Table, sheet: _Sheet | None) -> Iterator[str]:
 
 def _widths(table: Table) -> list[float]:
     """How wide the columns are, in ems."""
-    widths = [_LETTER * len(column.title) for column in table.columns]
-    for row in table.shown_rows:
-        for i, text in enumerate(texts(row, table.columns)):
-            value = row.cells[i]
-            width = slides.ems(value.latex()) if isinstance(value, Dim) else _LETTER * len(text)
-            if i == 0:
-                width = 1.15 * width + row.level + (_LETTER * 5 if row.times > 1 else 0)
-            widths[i] = max(widths[i], width)
+    rows = (_row_widths(row, table.columns) for row in table.shown_rows)
+    return [max(widths) for widths in zip(_head_widths(table), *rows, strict=True)]
+
+
+def _head_widths(table: Table) -> list[float]:
+    return [_LETTER * len(column.title) for column in table.columns]
+
+
+def _row_widths(row: Row, columns: Sequence[Column]) -> list[float]:
+    widths = [
+        slides.ems(value.latex()) if isinstance(value, Dim) else _LETTER * len(text)
+        for value, text in zip(row.cells, texts(row, columns), strict=True)
+    ]
+    widths[0] = 1.15 * widths[0] + row.level + (_LETTER * 5 if row.times > 1 else 0)
     return widths
 
 
@@ -249,4 +303,4 @@ def _sheet(tables: Sequence[Table]) -> _Sheet:
     width = min(_WIDEST, max(8 * ems + gaps for ems, gaps in demands) + _MARGINS)
     height = max(600.0, min(width, 845.0))
     paper = f"paperwidth={width:.0f}pt, paperheight={height:.0f}pt"
-    return _Sheet(r"\footnotesize", 8, paper, width - _MARGINS)
+    return _Sheet(r"\footnotesize", 8, paper, width - _MARGINS, height - _MARGINS)
