@@ -15,6 +15,7 @@ from convcalc.analysis.memory import timeline
 from convcalc.errors import ConvcalcError, OutputError, UsageError
 from convcalc.report.plots import bubbles, depth
 from convcalc.report.plots.plot import KINDS, find_kind, format_of, plot
+from convcalc.report.plots.style import short_path
 from convcalc.report.report import Report
 from convcalc.spec.zoo import zoo_names
 from tests.test_cli import Run, run
@@ -146,9 +147,10 @@ def test_receptive_fields_are_those_of_the_report() -> None:
     found = report("resnet18", H=96, W=64)
     left, _, right = drawn(found, "receptive_field").axes[:3]
     own = [row.receptive_field for row in found.rows if len(row.output_shape) == 4]
-    lines = labelled(right.get_lines())
-    for axis, line in enumerate((lines[0], lines[2])):
-        assert list(line.get_ydata())[1:] == [field[axis] for field in own]
+    for axis, style in enumerate(("-", "--")):
+        lines = [line for line in right.get_lines() if line.get_linestyle() == style]
+        points = {point for line in lines for point in zip(*line.get_data(), strict=True)}
+        assert {(i + 1, field[axis]) for i, field in enumerate(own)} <= points
     larger = sum(field[0] > 96 or field[1] > 64 for field in own)
     assert f"larger than the input: {larger}" in labels(right)
     shown = labelled(left.patches)
@@ -158,6 +160,66 @@ def test_receptive_fields_are_those_of_the_report() -> None:
         assert patch.get_x() >= 0
         assert patch.get_x() + patch.get_width() <= 64
         assert patch.get_y() + patch.get_height() <= 96
+
+
+def box(patch: Any) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of a rectangle; the picture's y axis points down."""
+    x, y = patch.get_x(), patch.get_y()
+    return x, y, x + patch.get_width(), y + patch.get_height()
+
+
+@pytest.mark.parametrize("net", ["lenet5", "vgg16", "c3d", "resnet50", "unet", "googlenet"])
+def test_the_fields_that_lead_to_one_unit_lie_in_one_another(net: str) -> None:
+    left = drawn(report(net), "receptive_field").axes[0]
+    boxes = [box(patch) for patch in labelled(left.patches)]  # the largest first
+    assert len(boxes) > 2
+    for outer, inner in itertools.pairwise(boxes):
+        assert outer[0] <= inner[0] < inner[2] <= outer[2]
+        assert outer[1] <= inner[1] < inner[3] <= outer[3]
+
+
+@pytest.mark.parametrize("net", ["c3d", "resnet50"])
+def test_the_whole_of_a_field_beyond_the_input_is_in_view(net: str) -> None:
+    left = drawn(report(net), "receptive_field").axes[0]
+    dashed = [box(patch) for patch in left.patches if patch.get_linestyle() in ("--", "dashed")]
+    assert dashed
+    (low, high), (bottom, top) = left.get_xlim(), left.get_ylim()
+    for x, y, right, below in dashed:
+        assert low < x < right < high
+        assert top < y < below < bottom
+
+
+def test_larger_than_the_input_is_said_of_the_axis_that_is() -> None:
+    left, _, right = drawn(report("c3d"), "receptive_field").axes[:3]
+    assert "block4.conv1: 24×46×46, larger than the input in depth" in [
+        patch.get_label() for patch in left.patches
+    ]
+    (crosses,) = [line for line in right.get_lines() if line.get_marker() == "x"]
+    sizes = set(crosses.get_ydata())
+    assert {24, 150} <= sizes
+    assert 46 not in sizes  # of 112
+
+
+def test_the_curve_follows_what_layers_read() -> None:
+    right = drawn(report("unet"), "receptive_field").axes[2]
+    (curve,) = [line for line in right.get_lines() if line.get_label() == "height and width"]
+    sizes = list(curve.get_ydata())
+    assert sizes == sorted(sizes)
+    assert right.get_ylim()[1] < 2 * max(sizes)
+    assert "the input's height and width: 572, above" in labels(right)
+
+
+def test_nothing_is_in_the_legend_that_is_not_in_the_picture() -> None:
+    for net, kept in (("lenet5", False), ("resnet18", True)):
+        (legend,) = drawn(report(net), "memory").legends
+        found = [text.get_text() for text in legend.get_texts()]
+        assert ("kept for later layers" in found) is kept
+
+
+def test_long_paths_are_cut_in_the_middle() -> None:
+    assert short_path("layer1.bottleneck2.conv3x3.conv1", 26) == "layer1.…eck2.conv3x3.conv1"
+    assert short_path("layer1.conv1", 26) == "layer1.conv1"
+    assert len(short_path("a" * 40 + ".b", 26)) == 26
 
 
 def labelled(artists: Sequence[Any]) -> list[Any]:

@@ -77,9 +77,18 @@ def joined(paths: tuple[Tracked | None, ...]) -> Tracked | None:
 def seen_by(graph: Graph, node: Node, unit: tuple[int, ...]) -> dict[Node, list[tuple[int, int]]]:
     """The positions that one output unit sees: for each input, (first, last) along each axis.
 
-    Followed backwards through every layer and clipped at every border. Windows with gaps
-    (dilation) are taken as ranges from their first to their last tap. An input that the unit does
-    not depend on is absent.
+    An input that the unit does not depend on is absent. See `needed_by`.
+    """
+    wanted = needed_by(graph, node, unit)
+    return {source: wanted[source] for source in graph.inputs if source in wanted}
+
+
+def needed_by(graph: Graph, node: Node, unit: tuple[int, ...]) -> dict[Node, list[tuple[int, int]]]:
+    """What one output unit needs of every layer before it, and of the inputs.
+
+    For each, the (first, last) position along each axis of its image. Followed backwards through
+    every layer and clipped at every border. Windows with gaps (dilation) are taken as ranges from
+    their first to their last tap. What the unit does not depend on is absent.
 
     Args:
         graph: the network, with numbers for its sizes.
@@ -99,7 +108,7 @@ def seen_by(graph: Graph, node: Node, unit: tuple[int, ...]) -> dict[Node, list[
             if read is not None:
                 known = wanted.get(source)
                 wanted[source] = read if known is None else _hull(known, read)
-    return {source: wanted[source][2:] for source in graph.inputs if source in wanted}
+    return {source: ranges[2:] for source, ranges in wanted.items()}
 
 
 def _read(step: Node, index: int, ranges: list[tuple[int, int]]) -> list[tuple[int, int]] | None:

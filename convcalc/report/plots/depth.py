@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from convcalc.errors import ConvcalcError, shorten
 from convcalc.graph import Module, Node
 from convcalc.report.families import INPUT, MODULE, Family, family
-from convcalc.report.plots.style import Colours
+from convcalc.report.plots.style import Colours, short_path
 from convcalc.report.report import Report
 from convcalc.report.tree import lines
 
@@ -39,7 +39,7 @@ class Part(NamedTuple):
     @property
     def name(self) -> str:
         """The path without the block's, which stands below."""
-        return shorten(self.path.removeprefix(f"{self.block}."), _NAME)
+        return short_path(self.path.removeprefix(f"{self.block}."), _NAME)
 
 
 def parts_of(report: Report, depth: int | None) -> list[Part]:

@@ -7,12 +7,11 @@ from typing import Any
 
 from convcalc.analysis.memory import BYTES, Step, activation_values, timeline
 from convcalc.analysis.quantities import QUANTITIES
-from convcalc.errors import shorten
 from convcalc.graph import Node
 from convcalc.report.columns import in_bytes
 from convcalc.report.families import Family
 from convcalc.report.plots.depth import Part, bars, depth_axes, legend, parts_of
-from convcalc.report.plots.style import Colours, heading, in_units, new_figure
+from convcalc.report.plots.style import Colours, heading, in_units, new_figure, short_path
 from convcalc.report.report import Report
 
 
@@ -57,7 +56,7 @@ def _sum_up(values: Sequence[int], parts: Sequence[Part], unit: str) -> str:
     text = in_bytes(whole) if unit == "bytes" else f"{whole:,}"
     if not whole:
         return text
-    place = shorten(parts[values.index(most)].path, 40)
+    place = short_path(parts[values.index(most)].path, 40)
     return f"{text}; most in {place}, {most:,} ({100 * most / whole:.1f} %)"
 
 
@@ -83,7 +82,7 @@ def draw_cumulative(reports: Sequence[Report], depth: int | None, colours: Colou
         text = in_bytes(whole) if unit == "bytes" else f"{whole:,}"
         ax.step(
             range(len(parts)), shares, where="mid", color=colour, linestyle=dashes, linewidth=2.2,
-            label=f"{name}: {text}; half by {shorten(half.path, 40)}",
+            label=f"{name}: {text}; half by {short_path(half.path, 40)}",
         )  # fmt: skip
     ax.axhline(50, color=colours.text, linewidth=0.8, linestyle=":")
     ax.set_ylim(0, 103)
@@ -110,15 +109,16 @@ def draw_memory(reports: Sequence[Report], depth: int | None, colours: Colours) 
     bottom = [0] * len(parts)
     for (label, share), colour in zip(_SHARES, colours.lines, strict=True):
         values = [width * share(step) for step in highest]
-        bars(ax, values, colour, bottom=bottom, label=label)
+        if any(values):
+            bars(ax, values, colour, bottom=bottom, label=label)
         bottom = [below + value for below, value in zip(bottom, values, strict=True)]
     peak = report.peak
     most, place = max(bottom), bottom.index(max(bottom))
     ax.axhline(most, color=colours.text, linewidth=0.8, linestyle=":")
     ax.annotate("▼", (place, most), ha="center", va="bottom")
-    held = ", ".join(shorten(node.path, 36) for node in peak.alive[:4])
+    held = ", ".join(short_path(node.path, 36) for node in peak.alive[:4])
     more = f" and {len(peak.alive) - 4:,} more" if len(peak.alive) > 4 else ""
-    at = shorten(peak.node.path, 40) if peak.node else ""
+    at = short_path(peak.node.path, 40) if peak.node else ""
     ax.set_title(
         f"▼ Peak of the activations as {report.dtype}: {in_bytes(most)}, at {at},\n"
         f"while {held}{more} are held"

@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from convcalc.analysis.receptive_field import Fields, Tracked, receptive_fields, seen_by
+from convcalc.analysis.receptive_field import Fields, Tracked, needed_by, receptive_fields
 from convcalc.errors import ConvcalcError, shorten
 from convcalc.graph import Node
 from convcalc.layer import AXIS_NAMES
-from convcalc.report.plots.depth import depth_axes, parts_of
-from convcalc.report.plots.style import Colours, heading, new_figure
+from convcalc.report.plots.depth import Part, depth_axes, parts_of
+from convcalc.report.plots.style import Colours, heading, new_figure, short_path
 from convcalc.report.report import Report
 
 _MOST_SHOWN = 7
 """How many fields the picture shows, one in the other."""
-_MARGIN = 0.5
-"""How much is shown around the input at most, as a share of it; where fields end, not beyond."""
+_MARGIN = 0.75
+"""How much is shown around the input at most, as a share of it: fields that end there."""
 _ENLARGED = 4
 """How many times the largest field is shown of a much larger input."""
+_FAR = 2
+"""How many times the largest field an input is that no layer sees all of, and is not drawn."""
 _MUCH = 8
 """How many times the largest field an input is that makes the axis of sizes logarithmic."""
 
@@ -27,7 +29,7 @@ _MUCH = 8
 class _Field(NamedTuple):
     """The field of the output of a part: its sizes along the axes of the input.
 
-    `exceeds` says whether one is larger than the input's; `sees_all` that some layer reads an axis
+    `exceeds` says which are larger than the input's; `sees_all` that some layer reads an axis
     whole, as global pooling, and so the field is the input's.
     """
 
@@ -35,7 +37,7 @@ class _Field(NamedTuple):
     name: str
     node: Node
     sizes: tuple[int, ...]
-    exceeds: bool
+    exceeds: tuple[bool, ...]
     sees_all: bool
 
 
@@ -56,7 +58,7 @@ def draw_receptive_field(reports: Sequence[Report], depth: int | None, colours: 
         node = part.nodes[-1]
         if node in known:
             own = _sizes(known[node], sizes)
-            exceeds = any(size > whole for size, whole in zip(own, sizes, strict=True))
+            exceeds = tuple(size > whole for size, whole in zip(own, sizes, strict=True))
             fields.append(_Field(place, part.path, node, own, exceeds, None in known[node]))
     shown = _growing(fields)
     figure = new_figure(heading(report))
@@ -69,7 +71,7 @@ def draw_receptive_field(reports: Sequence[Report], depth: int | None, colours: 
     handles, labels = picture.get_legend_handles_labels()
     names.legend(handles[::-1], labels[::-1], loc="upper center", fontsize=9.5)
     names.set_axis_off()
-    _draw_growth(ax, fields, sizes, colours)
+    _draw_growth(ax, fields, _sources(parts), sizes, colours)
     for field, hue in zip(shown, hues, strict=True):
         ax.plot(
             [field.place], [max(field.sizes)], "o", markersize=9, zorder=6, color=hue,
@@ -93,8 +95,8 @@ def _growing(fields: Sequence[_Field]) -> list[_Field]:
         largest = max(found[-1].sizes) if found else 1
         if max(field.sizes) > largest and not field.sees_all:
             found.append(field)
-    inside = [field for field in found if not field.exceeds]
-    beyond = [field for field in found if field.exceeds]
+    inside = [field for field in found if not any(field.exceeds)]
+    beyond = [field for field in found if any(field.exceeds)]
     kept = _spread(inside, _MOST_SHOWN - min(2, len(beyond)))
     return kept + _spread(beyond, _MOST_SHOWN - len(kept) if len(inside) < 3 else 2)
 
@@ -123,7 +125,11 @@ def _draw_fields(
     hues: Sequence[Any],
     colours: Colours,
 ) -> None:
-    """What a unit in the middle sees, for every field, the largest behind; one row each in 1-D."""
+    """What a unit in the middle sees, for every field, the largest behind; one row each in 1-D.
+
+    The unit is one of the last layer, and those of the layers before it are among what it needs:
+    so the fields lie in one another.
+    """
     from matplotlib.patches import Rectangle
 
     source = report.graph.inputs[0]
@@ -131,31 +137,36 @@ def _draw_fields(
     flat = len(sizes) == 1
     edges = [(0, sizes[-1]), (0, len(shown) + 1 if flat else sizes[-2])]
     boxes = []
+    dashed = []
+    needed: dict[Node, list[tuple[int, int]]] = {}
     for i, (field, hue) in reversed(list(enumerate(zip(shown, hues, strict=True)))):
-        unit = _middle(known[field.node], field.node, sizes)
-        seen = seen_by(report.graph, field.node, unit).get(source)
+        unit = _middle(known[field.node], field.node, sizes, needed.get(field.node))
+        before = needed_by(report.graph, field.node, unit)
+        seen = before.get(source)
         if seen is None:
             continue  # its window lies in padding
+        needed = before
         x, y = _span(seen[-1]), (i + 0.2, i + 0.8) if flat else _span(seen[-2])
         boxes.append((x, y))
         size = "×".join(f"{size:,}" for size in field.sizes)
-        larger = ", larger than the input" if field.exceeds else ""
-        label = f"{shorten(field.name, 26)}: {size}{larger}"
+        label = f"{short_path(field.name, 26)}: {size}{_larger(field)}"
         ax.add_patch(Rectangle(*_corners(x, y), facecolor=hue, edgecolor=colours.ground,
                                linewidth=0.8, label=label))  # fmt: skip
-        if field.exceeds:
+        if any(field.exceeds[-2:]):
             fields = known[field.node]
             whole = _unclipped(fields[-1], unit, x), y if flat else _unclipped(fields[-2], unit, y)
-            ax.add_patch(Rectangle(*_corners(*whole), fill=False, edgecolor=hue, linewidth=1.6,
-                                   linestyle="--"))  # fmt: skip
+            around = max(
+                max(first - low, high - last) / (last - first)
+                for (low, high), (first, last) in zip(whole[: len(sizes)], edges, strict=False)
+            )
+            if around <= _MARGIN:
+                dashed.append(around)
+                ax.add_patch(Rectangle(*_corners(*whole), fill=False, edgecolor=hue, linewidth=1.6,
+                                       linestyle="--"))  # fmt: skip
     ax.add_patch(Rectangle(*_corners(*edges), fill=False, edgecolor=colours.text, linewidth=1.5))
     view = max((high - low for box in boxes for low, high in box[: len(sizes)]), default=0)
     enlarged = 0 < _ENLARGED * view < min(sizes[-2:])
-    beyond = [
-        (field.sizes[axis] / sizes[axis] - 1) / 2
-        for field in shown for axis in (-1, -len(sizes[-2:]))
-    ]  # fmt: skip
-    margin = 0.03 + max((share for share in beyond if 0 < share <= _MARGIN), default=0)
+    margin = 0.03 + max(dashed, default=0)
     limits = []
     for axis, (low, high) in enumerate(edges):
         if flat and axis:
@@ -180,15 +191,28 @@ def _draw_fields(
     ax.set_title(f"What a unit in the middle sees of {name}" + ", enlarged" * enlarged)
 
 
-def _middle(fields: Fields, node: Node, sizes: Sequence[int]) -> tuple[int, ...]:
-    """The unit whose field lies in the middle of the input, or nearly."""
+def _larger(field: _Field) -> str:
+    """Along which axes a field is larger than the input."""
+    names = AXIS_NAMES[len(field.sizes)]
+    own = [name for name, exceeds in zip(names, field.exceeds, strict=True) if exceeds]
+    if not own:
+        return ""
+    along = "" if len(own) == len(names) else f" in {' and '.join(own)}"
+    return f", larger than the input{along}"
+
+
+def _middle(
+    fields: Fields, node: Node, sizes: Sequence[int], among: list[tuple[int, int]] | None
+) -> tuple[int, ...]:
+    """The unit whose field lies in the middle of the input, or nearly; one among some positions."""
     shape: Any = node.shape[2:]
+    among = among or [(0, size - 1) for size in shape]
     unit = [size // 2 for size in shape]
     for field, whole in zip(fields, sizes, strict=True):
         if field is not None and field.reach is not None and 0 <= field.axis - 2 < len(unit):
-            reach, last = field.reach, shape[field.axis - 2] - 1
+            reach, (first, last) = field.reach, among[field.axis - 2]
             nearest = round((Fraction(whole - reach.size, 2) - reach.start) / reach.stride)
-            unit[field.axis - 2] = min(max(nearest, 0), last)
+            unit[field.axis - 2] = min(max(nearest, first), last)
     return tuple(unit)
 
 
@@ -213,36 +237,84 @@ def _unclipped(
     return float(start), float(start + field.reach.size)
 
 
-def _draw_growth(ax: Any, fields: Sequence[_Field], whole: Sequence[int], colours: Colours) -> None:
-    """The size of the field of every layer, along each axis, with the input's size."""
+def _sources(parts: Sequence[Part]) -> list[set[int]]:
+    """For every part, the places of the parts that it reads."""
+    place = {node: i for i, part in enumerate(parts) for node in part.nodes}
+    return [
+        {place[source] for node in part.nodes for source in node.inputs if source in place} - {i}
+        for i, part in enumerate(parts)
+    ]
+
+
+def _draw_growth(
+    ax: Any,
+    fields: Sequence[_Field],
+    sources: Sequence[set[int]],
+    whole: Sequence[int],
+    colours: Colours,
+) -> None:
+    """The size of the field of every layer, along each axis, with the input's size.
+
+    Layers are joined to those they read: along the path whose fields are the largest by a thick
+    line, beside it by thin ones, as neighbours in running order may have nothing to do with each
+    other.
+    """
     names = AXIS_NAMES[len(whole)]
-    open_ = [field for field in fields if not field.sees_all]
-    places = [field.place for field in open_]
+    open_ = {field.place: field for field in fields if not field.sees_all}
+    source_of = {
+        place: max(before, key=lambda i: (max(open_[i].sizes), i))
+        for place in open_ if (before := sources[place] & open_.keys())
+    }  # fmt: skip
+    path = [max(open_)]
+    while path[-1] in source_of:
+        path.append(source_of[path[-1]])
+    beside = [place for place in source_of if place not in path]
     alike = all(len(set(field.sizes)) == 1 for field in fields) and len(set(whole)) == 1
     styles = ("-", "--", "-.")
+    most = max(max(field.sizes) for field in open_.values())
+    sees_all = any(field.sees_all for field in fields)
+    drawn = [size for size in whole if sees_all or size <= _FAR * most]
     for axis in range(1 if alike else len(whole)):
         label = " and ".join(names) if alike else names[axis]
-        own = [field.sizes[axis] for field in open_]
-        ax.plot(places, own, styles[axis], color=colours.lines[axis], linewidth=1.8, label=label)
-        ax.axhline(
-            whole[axis], color=colours.lines[axis], linewidth=1, linestyle=":",
-            label=f"the input's {label}: {whole[axis]:,}",
+        colour = colours.lines[axis]
+        ax.plot(
+            path[::-1], [open_[i].sizes[axis] for i in path[::-1]], styles[axis], color=colour,
+            linewidth=1.8, label=label,
         )  # fmt: skip
+        ends = [i for place in beside for i in (source_of[place], place)]
+        sizes: list[float] = [open_[i].sizes[axis] for i in ends]
+        for i in range(len(ends), 0, -2):  # a gap between two lines
+            ends.insert(i, ends[i - 1])
+            sizes.insert(i, float("nan"))
+        if ends:
+            label_beside = "on other paths" if axis == 0 else None
+            ax.plot(ends, sizes, styles[axis], color=colour, linewidth=0.8, label=label_beside)
+        size = f"the input's {label}: {whole[axis]:,}"
+        if whole[axis] in drawn:
+            ax.axhline(whole[axis], color=colour, linewidth=1, linestyle=":", label=size)
+        else:
+            ax.plot([], [], linestyle="", label=f"{size}, above")
     for found, marker, label in (
-        ([field for field in open_ if field.exceeds], "x", "larger than the input"),
+        ([field for field in open_.values() if any(field.exceeds)], "x", "larger than the input"),
         ([field for field in fields if field.sees_all], ".", "sees all of it"),
     ):
-        if found:
+        points = [
+            (field.place, size)
+            for field in found
+            for size, exceeds in zip(field.sizes, field.exceeds, strict=True)
+            if exceeds or field.sees_all
+        ]
+        if points:
             ax.plot(
-                [field.place for field in found], [max(field.sizes) for field in found], marker,
-                color=colours.lines[1], markersize=6, zorder=5, label=f"{label}: {len(found):,}",
+                *zip(*dict.fromkeys(points), strict=True), marker, color=colours.lines[1],
+                markersize=6, zorder=5, label=f"{label}: {len(found):,}",
             )  # fmt: skip
-    most = max(max(field.sizes) for field in fields)
-    if max(whole) > _MUCH * max((max(field.sizes) for field in open_), default=1):
+    top = max(most, *drawn, 1)
+    if top > _MUCH * most:
         ax.set_yscale("log")
-        ax.set_ylim(0.8, 3 * max(most, *whole) ** 1.12)
+        ax.set_ylim(0.8, 3 * top**1.12)
     else:
-        ax.set_ylim(0, 1.3 * max(most, *whole))
+        ax.set_ylim(0, 1.35 * top)
     ax.set_title("Size of the receptive field, in positions of the input")
     ax.yaxis.set_major_formatter("{x:,.10g}")
     ax.legend(loc="upper left", ncols=2)

@@ -70,6 +70,15 @@ def new_figure(title: str, width: float = 12.0, height: float = 6.75) -> Any:
     return figure
 
 
+def short_path(path: str, length: int) -> str:
+    """A path of at most so many signs, cut after its first name: layer1.…ck2.conv3x3.conv1."""
+    if len(path) <= length:
+        return path
+    first = path.partition(".")[0]
+    start = f"{first}.…" if len(first) + 2 <= length // 2 else "…"
+    return start + path[len(start) - length :]
+
+
 def heading(report: Report) -> str:
     """The network, its inputs and its batch, as a title says them."""
     inputs = report.graph.inputs
