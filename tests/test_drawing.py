@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +297,7 @@ def test_graphviz_reads_it() -> None:
         ["dot", "-Tplain"], input=drawing.dot(), capture_output=True, text=True, check=True
     ).stdout
     kinds = Counter(line.split()[0] for line in plain.splitlines())
-    assert kinds["node"] == len(list(drawing.boxes))
+    assert kinds["node"] == len(list(drawing.boxes)) + len(list(drawing.clusters))
     assert kinds["edge"] == len(drawing.edges)
     assert drawing.svg() == drawing.svg()
     assert drawing._repr_svg_() == drawing.svg()
@@ -406,6 +406,44 @@ def test_graphviz_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         report("lenet5").draw().svg()
 
 
+def points(line: Sequence[str]) -> Iterator[tuple[float, float]]:
+    """Points along an edge, a row of cubic Bézier curves as -Tplain writes them."""
+    count = int(line[3])
+    xy = [(float(line[4 + 2 * i]), float(line[5 + 2 * i])) for i in range(count)]
+    for start in range(0, count - 1, 3):
+        a, b, c, d = xy[start : start + 4]
+        for step in range(21):
+            t = step / 20
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+            x, y = (
+                sum(w * p[k] for w, p in zip(weights, (a, b, c, d), strict=True)) for k in (0, 1)
+            )
+            yield x, y
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+@pytest.mark.parametrize(
+    ("net", "options"),
+    [("resnet50", {"depth": 2}), ("unet", {}), ("googlenet", {"layer": "inception3a"})],
+)
+def test_no_edge_runs_through_the_text_of_a_block(net: str, options: dict[str, Any]) -> None:
+    drawing = report(net).draw(**options)
+    plain = subprocess.run(
+        ["dot", "-Tplain"], input=drawing.dot(), capture_output=True, text=True, check=True
+    ).stdout
+    lines = [line.split() for line in plain.splitlines()]
+    places = {line[1]: tuple(map(float, line[2:6])) for line in lines if line[0] == "node"}
+    texts = [places[f"{cluster.id}_label"] for cluster in drawing.clusters]
+    edges = [point for line in lines if line[0] == "edge" for point in points(line)]
+    for x, y, width, height in texts:
+        assert not [(a, b) for a, b in edges if abs(a - x) < width / 2 and abs(b - y) < height / 2]
+
+
+def test_fields_are_written_as_a_spec_has_them() -> None:
+    lines = [line for box in report("googlenet").draw(depth=1).boxes for line in box.lines]
+    assert "max_pool 3×3, stride 2, ceil_mode true" in lines
+
+
 # -- the command --------------------------------------------------------------------------------
 
 
@@ -421,7 +459,10 @@ def test_the_command(run: Run, tmp_path: Path) -> None:
     assert file.read_text() == run("graph", "lenet5", "--format", "mermaid").out
     result = run("graph", "vgg16", "-o", "x.pdf")
     assert result.code == 2
-    assert result.err.startswith("Error: -o x.pdf: no form of this output is a .pdf file.")
+    assert result.err == (
+        "Error: -o x.pdf: Graphviz makes such a file of DOT. "
+        "Pipe it: convcalc graph … | dot -Tpdf > FILE\n"
+    )
     result = run("graph", "lenet5", "--set", "H=32", "--symbolic", "H")
     assert (result.code, result.out) == (2, "")
     result = run("graph", "densenet201", "--all", "--format", "mermaid")

@@ -7,6 +7,7 @@ import click
 from convcalc.analysis.quantities import QUANTITIES
 from convcalc.commands._options import (
     SPEC,
+    check_symbolic,
     chosen_format,
     deliver,
     format_option,
@@ -15,7 +16,7 @@ from convcalc.commands._options import (
     parse_settings,
     variables_options,
 )
-from convcalc.errors import UsageError
+from convcalc.errors import UsageError, shorten
 from convcalc.report.drawing.mermaid import MOST_EDGES
 
 _SUFFIXES = {".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".svg": "svg"}
@@ -64,11 +65,14 @@ def command(
       convcalc graph resnet50 --layer layer1.bottleneck1 --of params,macs --format mermaid
       convcalc graph vgg16 --symbolic H,W --across | dot -Tpdf > vgg16.pdf
     """
+    if form is None and output is not None and output.lower().endswith((".pdf", ".png")):
+        raise UsageError(
+            f"-o {shorten(output, 200)}: Graphviz makes such a file of DOT",
+            hint=f"Pipe it: convcalc graph … | dot -T{output[-3:].lower()} > FILE",
+        )
     form = chosen_format(form, output, _SUFFIXES)
     values = parse_settings(settings, batch)
-    for name in symbolic.split(","):
-        if name.strip() in values:
-            raise UsageError(f"{name.strip()} is given a number and left symbolic: one will do")
+    check_symbolic(symbolic, values)
     report = open_network(spec, values, build=False).summarize(symbolic=symbolic)
     for note in report.notes:
         click.echo(f"Note: {note}", err=True)

@@ -52,9 +52,13 @@ def _lines(child: Box | Cluster, level: int) -> Iterator[str]:
     # a darker edge for what stands for several
     width = 2 if child.times > 1 else 1
     yield (
-        f"{indent}  label={_quoted(*child.lines, end=_LEFT)}; tooltip={_quoted(child.path)}; "
-        f'labeljust=l; fontsize=11; style="rounded,filled"; fillcolor={_quoted(ground)}; '
-        f'color="{LINE}"; penwidth={width};'
+        f'{indent}  label=""; tooltip={_quoted(child.path)}; style="rounded,filled"; '
+        f'fillcolor={_quoted(ground)}; color="{LINE}"; penwidth={width};'
+    )
+    # edges run through the label of a cluster, but around a node
+    yield (
+        f"{indent}  {child.id}_label [label={_quoted(*child.lines, end=_LEFT)}, shape=plaintext, "
+        'style="", margin="0.04,0", height=0.2];'
     )
     for inner in child.children:
         yield from _lines(inner, level + 1)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from convcalc.analysis.quantities import QUANTITIES
 from convcalc.dim import Size
 from convcalc.errors import ConvcalcError, UsageError, did_you_mean, shorten
+from convcalc.fields import show
 from convcalc.graph import Graph, Module, Node
 from convcalc.layer import Shape, fields, per_axis
 from convcalc.report.families import INPUT, MODULE, Family, family
@@ -384,6 +385,6 @@ def describe(node: Node) -> str:
 
 
 def _value(value: object, per_axis: bool) -> str:
-    if not isinstance(value, tuple):
-        return str(value)
-    return "×".join(map(str, value)) if per_axis else f"[{', '.join(map(str, value))}]"
+    if per_axis and isinstance(value, tuple):
+        return "×".join(map(str, value))
+    return str(value) if isinstance(value, str) else show(value)
