@@ -9,6 +9,7 @@
               prints 28x28x6 is held against [28, 28, 6], also where the figure asked for is another
     reading   the claim as an expression, where it is a formula or a sentence: m*(1 + F**2)*ch
     cell      where it stands in a table on the slides, if in one: table|row|column
+    slip      "notation" where what is wrong is only how it is written, and no number is affected
 
 No figure stands there: all of them come out of a spec. The names in an expression are
 
@@ -50,14 +51,16 @@ from convcalc.spec.zoo import read_text, zoo_folder
 DECKS = ("A", "B", "C", "D", "E")
 
 EXACT, ROUNDED, WRONG, FAILED = "exact", "rounded", "wrong", "failed"
+NOTATION = "notation"
 _ORDER = (EXACT, ROUNDED, WRONG)
 
 
 class Claim(NamedTuple):
     """A claim with what is true: `recomputed` is a number, or a tuple of numbers.
 
-    It is None where convcalc failed: the explanation is then its error. `cell` is the table on the
-    slides that it stands in, with its row and its column there.
+    It is None where convcalc failed: the explanation is then its error. `at` says for which sizes
+    a formula was recomputed: "nh = 3, kh = 2". `cell` is the table on the slides that it stands
+    in, with its row and its column there.
     """
 
     id: str
@@ -67,6 +70,7 @@ class Claim(NamedTuple):
     recomputed: Any
     verdict: str
     explanation: str
+    at: str = ""
     cell: tuple[str, ...] = ()
 
 
@@ -74,20 +78,31 @@ def claims(decks: Iterable[str] = DECKS) -> Iterator[Claim]:
     """The claims of some decks, recomputed, in the order of the slides."""
     nets = Nets()
     wanted = set(decks)
-    text = read_text(os.path.join(_folder(), "claims.csv"))
-    for line in csv.DictReader(io.StringIO(text)):
+    for line in _lines():
         if line["deck"] not in wanted:
             continue
-        explanation = line["explanation"]
+        explanation, at = line["explanation"], ""
         try:
-            recomputed, found = judged(line, Names(nets, line["spec"].split()))
+            names = Names(nets, line["spec"].split())
+            recomputed, found = judged(line, names)
+            at = sizes(line["reading"], names)
         except ConvcalcError as error:
             # one net that does not fit together is no reason to hide all others
             recomputed, found, explanation = None, FAILED, f"Not recomputed: {error}"
         yield Claim(
             line["id"], line["deck"], line["claim"], line["claimed"], recomputed, found,
-            explanation, tuple(filter(None, line["cell"].split("|"))),
+            explanation, at, tuple(filter(None, line["cell"].split("|"))),
         )  # fmt: skip
+
+
+def decks_with_tables() -> list[str]:
+    """The decks whose slides have tables of such figures."""
+    return sorted({line["deck"] for line in _lines() if line["cell"]})
+
+
+def _lines() -> Iterator[dict[str, str]]:
+    text = read_text(os.path.join(_folder(), "claims.csv"))
+    return iter(csv.DictReader(io.StringIO(text)))
 
 
 def judged(line: dict[str, str], names: Names) -> tuple[Any, str]:
@@ -96,8 +111,23 @@ def judged(line: dict[str, str], names: Names) -> tuple[Any, str]:
     measured = evaluate(line["against"], names) if line["against"] else recomputed
     if line["reading"]:
         # a formula has no digits to round to
-        return recomputed, EXACT if evaluate(line["reading"], names) == measured else WRONG
-    return recomputed, verdict(line["claimed"], measured)
+        found = EXACT if evaluate(line["reading"], names) == measured else WRONG
+    else:
+        found = verdict(line["claimed"], measured)
+    return recomputed, line["slip"] if line["slip"] and found == WRONG else found
+
+
+def sizes(reading: str, names: Names) -> str:
+    """The letters of a formula, with the numbers that the specs give them: "nh = 3, kh = 2"."""
+    found = {}
+    for path in re.findall(r"[A-Za-z_][\w.]*", reading):
+        *owner, name = path.split(".")
+        spec = owner or names.specs
+        if len(spec) == 1 and spec[0] in names.specs:
+            variables = names.nets[spec[0]].variables
+            if name in variables:
+                found[name] = f"{variables[name]:,}"
+    return ", ".join(f"{name} = {value}" for name, value in found.items())
 
 
 # -- verdicts -----------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
@@ -18,6 +20,7 @@ import convcalc
 from convcalc.analysis.derivation import Derivations
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.network import Network
+from convcalc.notation import TEXT
 from convcalc.report.board import STYLES
 from convcalc.report.questions import KINDS, Question
 from convcalc.report.quiz import Quiz
@@ -349,6 +352,15 @@ def test_parts_are_questions_or_solutions(sheet: Quiz) -> None:
     assert "question" not in solutions.to_dict()["questions"][0]
     with pytest.raises(UsageError, match=r"unknown part 'solution'\. Did you mean 'solutions'"):
         sheet.part("solution")
+
+
+def test_comma_separated_values_have_sizes_as_the_sheet_and_solutions(sheet: Quiz) -> None:
+    rows = list(csv.DictReader(io.StringIO(sheet.to_csv())))
+    for row, question in zip(rows, sheet, strict=True):
+        if question.kind == "shape":
+            assert row["answer"] == question.shown.replace("×", "x").strip()
+        assert all(side in row["solution"] for side in question.steps[0].sides(TEXT))
+    assert "solution" not in next(csv.reader(io.StringIO(sheet.part("questions").to_csv())))
 
 
 @pytest.mark.parametrize("width", [80, 160])

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from convcalc.claims import DECKS, FAILED, WRONG, Claim, claims
+from convcalc.claims import DECKS, FAILED, NOTATION, WRONG, Claim, claims, decks_with_tables
 from convcalc.commands._options import deliver_pages, table_format, table_options
 from convcalc.errors import UsageError, shorten
 from convcalc.report.formats.text import TEXT, plain_rows
@@ -47,7 +47,8 @@ def command(
     C  Winovich: SIAM@Purdue 2018
 
     A figure is exact, rounded (or cut off) to the digits printed, or wrong: ✗ marks those, with
-    the reason. Figures that do not follow from a network, as accuracies, are left out.
+    the reason. Where the verdict is notation, only how it is written is wrong. Figures that do not
+    follow from a network, as accuracies, are left out.
 
     \b
       convcalc claims --deck B
@@ -58,7 +59,10 @@ def command(
     found = list(claims(decks or DECKS))
     pages = list(tables(found)) if as_tables else [page(found)]
     if not pages:
-        raise UsageError("there is no table on the slides of these decks")
+        raise UsageError(
+            "there is no table on the slides of these decks",
+            hint=f"There are some in {', '.join(decks_with_tables())}.",
+        )
     deliver_pages(pages, form, output, fragment)
     if any(claim.verdict == FAILED for claim in found):
         ctx.exit(3)
@@ -92,14 +96,15 @@ _COLUMNS = (
 
 def row(claim: Claim) -> Row:
     """A claim for people; a slip has its mark and its reason."""
-    slip = claim.verdict in (WRONG, FAILED)
-    mark = "✗" if slip else " "
-    reason = f". {claim.explanation}" if slip else ""
+    mark = "✗" if claim.verdict in (WRONG, FAILED) else " "
+    at = f" [at {claim.at}]" if claim.at else ""
+    explained = claim.verdict in (WRONG, FAILED, NOTATION)
+    reason = f". {claim.explanation}" if explained else ""
     # long formulas stand in the claim too, and would leave no room for it
     claimed = Told(claim.claimed, shorten(claim.claimed, 24))
     recomputed = "–" if claim.recomputed is None else plain(claim.recomputed)
     verdict = Told(claim.verdict, f"{mark} {claim.verdict}")
-    return Row((claim.id, verdict, claimed, recomputed, claim.claim + reason))
+    return Row((claim.id, verdict, claimed, recomputed, claim.claim + at + reason))
 
 
 def tables(found: Iterable[Claim]) -> Iterator[Made]:
@@ -119,21 +124,36 @@ def tables(found: Iterable[Claim]) -> Iterator[Made]:
         table = Table(columns, rows, title=f"{title}, deck {deck}", remarks=(_MARKED,))
         told = [{"row": line, "column": c, **entry(x)} for (line, c), x in claims_at.items()]
         said = {"deck": deck, "table": title, "cells": told}
-        yield Made(table, said, rendered=partial(text_page, table))
+        # tables of slides differ in their columns; their cells do not
+        cells_of = [
+            Row((line, c, _value(x), x.claimed, x.verdict, x.id))
+            for (line, c), x in claims_at.items()
+        ]
+        records = Table(_OF_CELLS, cells_of, title=table.title)
+        yield Made(table, said, records=records, rendered=partial(text_page, table))
 
 
 _MARKED = "✗ a → b: the slide prints a, and b is right. What is only rounded is not marked."
+
+
+_OF_CELLS = tuple(
+    Column(key, "") for key in ("row", "column", "recomputed", "claimed", "verdict", "id")
+)
+
+
+def _value(claim: Claim) -> Any:
+    """What is recomputed, as a cell of a table has it."""
+    value = claim.recomputed
+    if isinstance(value, (tuple, list)):
+        return Sizes(value)
+    return int(value) if isinstance(value, Fraction) and value.denominator == 1 else value
 
 
 def _figure(claim: Claim | None) -> Any:
     """The right figure of a cell, after the slide's where that is a slip."""
     if claim is None:
         return None
-    value = claim.recomputed
-    if isinstance(value, (tuple, list)):
-        value = Sizes(value)
-    elif isinstance(value, Fraction) and value.denominator == 1:
-        value = int(value)
+    value = _value(claim)
     if claim.verdict not in (WRONG, FAILED):
         return value
     shown = "–" if value is None else cell(value, Column("", ""), TEXT)
@@ -150,4 +170,5 @@ def entry(claim: Claim) -> dict[str, Any]:
         "recomputed": plain(claim.recomputed),
         "verdict": claim.verdict,
         "explanation": claim.explanation,
+        "at": claim.at,
     }

@@ -57,7 +57,7 @@ def command(
 ) -> None:
     """Make an exercise sheet: questions about layers, and on a second page worked solutions.
 
-    Layers are drawn by the seed, the easiest questions come first, and none is asked twice. The
+    Layers are drawn by the seed, the easiest questions come first, and no question comes twice. The
     solutions are the steps of `explain`. In LaTeX the sheet compiles as it stands.
 
     \b

@@ -14,7 +14,7 @@ from convcalc.report.explanation import aligned, fitted, known, legend
 from convcalc.report.formats import html, latex, markdown
 from convcalc.report.page import Page
 from convcalc.report.questions import KINDS, Inverse, Question, choose
-from convcalc.report.table import JSON_VERSION, Column, Row, Table, Told
+from convcalc.report.table import JSON_VERSION, Column, Row, Sizes, Table, Told
 from convcalc.report.terminal import Piece, Rendered, wrapped
 
 COUNT = 10
@@ -97,10 +97,21 @@ class Quiz(Page):
                 "layer": question.node.path,
                 "kind": question.kind,
                 "question": question.text,
-                "answer": Told(question.answer, question.shown),
+                "answer": Told(_answer(question), question.shown),
             }
             rows.append(Row(tuple(cells[column.key] for column in columns)))
         return Table(tuple(columns), rows, title=self.title, about=self.about, notes=(_CONVENTION,))
+
+    def records(self, **options: Any) -> Table:
+        """The rows for programs, with the steps of the solutions in a line each."""
+        table = self.table()
+        if not self._has("solutions"):
+            return table
+        rows = [
+            Row((*row.cells, "\n".join(_lines(question))))
+            for row, question in zip(table.rows, self.questions, strict=True)
+        ]
+        return table._replace(columns=(*table.columns, Column("solution", "Solution")), rows=rows)
 
     def _has(self, part: str) -> bool:
         return part in self.parts
@@ -268,6 +279,20 @@ def quiz(
     return Quiz(name, graph.title, seed, style, [question.in_style(style) for question in found])
 
 
+def _answer(question: Question) -> Any:
+    """Sizes as such: 96×55×55."""
+    return question.answer if isinstance(question.answer, int) else Sizes(question.answer)
+
+
+def _lines(question: Question) -> Iterator[str]:
+    """The steps of a solution, a line of plain text each."""
+    for step in question.steps:
+        sides = " = ".join(step.sides(TEXT)) or step.told
+        if isinstance(step, Inverse):
+            sides += f"; {step.solution(TEXT)}"
+        yield f"{step.label}: {sides}"
+
+
 def _source(step: Any) -> list[str]:
     """What a formula counts, in words."""
     return [step.source] if step.quantity in _SOURCED and step.formula and step.source else []
@@ -317,12 +342,10 @@ def _worked_latex(question: Question) -> Iterator[str]:
 def _worked_html(question: Question) -> Iterator[str]:
     escape = escaping.escape
     yield f"<li>{escape(question.node.path)}: <strong>{escape(question.shown)}</strong>"
-    for step in question.steps:
-        sides = " = ".join(step.sides(TEXT)) or step.told
-        if isinstance(step, Inverse):
-            sides += f"; {step.solution(TEXT)}"
-        label = f'<span class="label">{escape(step.label)}:</span>'
-        yield f'<div class="math">{label} {escape(sides)}</div>'
+    for step, line in zip(question.steps, _lines(question), strict=True):
+        label = f"{step.label}:"
+        sides = line.removeprefix(label)
+        yield f'<div class="math"><span class="label">{escape(label)}</span>{escape(sides)}</div>'
         yield from (f'<div class="said">{escape(said)}</div>' for said in _source(step))
     symbols = ", ".join(f"{name} {said}" for name, said in legend(question.steps, TEXT))
     if symbols:
