@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # what few commands need is imported by what needs it
     from convcalc.report.differences import Difference
     from convcalc.report.explanation import Explanation
     from convcalc.report.fits import FitReport
+    from convcalc.report.plots.plot import Plot
     from convcalc.report.quiz import Quiz
     from convcalc.report.sweeps import Sweep
     from convcalc.report.verification import Verified
@@ -950,6 +951,10 @@ class Network:
     def to_pandas(self, **options: Any) -> pandas.DataFrame:
         """A row for every layer; see `Report.to_pandas`."""
         return self.summarize().to_pandas(**options)
+
+    def plot(self, kind: str = "layers", **options: Any) -> Plot:
+        """A picture of the network at the spec's values; see `Report.plot`."""
+        return self.summarize().plot(kind, **options)
 
     def _repr_html_(self) -> str:
         return self.summarize()._repr_html_()

@@ -126,6 +126,11 @@ def test_spec_errors_exit_with_3(
     assert text in result.err
 
 
+def test_networks_of_lectures_are_suggested(run: Run) -> None:
+    err = run("graph", "lenet").err
+    assert err.endswith(" Did you mean 'lenet5' or 'lectures/lenet'?\n")
+
+
 def test_not_found(run: Run) -> None:
     result = run("summarize", "vgg_16")
     assert result == Result(

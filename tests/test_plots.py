@@ -216,6 +216,14 @@ def test_nothing_is_in_the_legend_that_is_not_in_the_picture() -> None:
         assert ("kept for later layers" in found) is kept
 
 
+def test_a_network_plots_what_its_report_does() -> None:
+    net = convcalc.load("lenet5")
+    pytest.importorskip("matplotlib", reason="Matplotlib is an extra")
+    assert net.plot("memory", dark=True).to_bytes() == (
+        net.summarize().plot("memory", dark=True).to_bytes()
+    )
+
+
 def test_long_paths_are_cut_in_the_middle() -> None:
     assert short_path("layer1.bottleneck2.conv3x3.conv1", 26) == "layer1.…eck2.conv3x3.conv1"
     assert short_path("layer1.conv1", 26) == "layer1.conv1"
@@ -473,6 +481,10 @@ def test_the_command(run: Run, tmp_path: Path) -> None:
     assert run("plot", "lenet5", "--kind", "memory", "--set", "H=32").out == file.read_text()
     assert run("plot", "lenet5", "alexnet", "--kind", "bubbles", "-o", str(file)).code == 0
     assert run("plot", "lenet5", "alexnet").code == 2
+    names = [name for name in zoo_names() if name.startswith("resnet1")]
+    of_pattern = run("plot", "resnet1*", "--kind", "bubbles").out
+    assert of_pattern == run("plot", *names, "--kind", "bubbles").out
+    assert run("plot", "resnet1*").code == 2
     assert run("plot", "lenet5", "-o", str(tmp_path / "x.jpg")).code == 2
     result = run("plot", "lenet5", "-o", str(tmp_path / "none" / "x.svg"))
     assert result.code == 3

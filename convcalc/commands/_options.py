@@ -82,7 +82,7 @@ def table_options(command: F, further: Sequence[str] = ()) -> F:
     """--format, --fragment and -o of what is a table, and has further formats."""
     command = click.option(
         "--fragment", is_flag=True,
-        help="Only the table, to be put into slides or a page; without it, LaTeX and HTML are "
+        help="Only the contents, to be put into slides or a page; without it, LaTeX and HTML are "
         "whole documents, which compile and show as they stand.",
     )(output_option(command))  # fmt: skip
     return format_option(*SUFFIXES, *further)(command)

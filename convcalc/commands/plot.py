@@ -14,6 +14,7 @@ from convcalc.commands._options import (
 )
 from convcalc.report.output import write
 from convcalc.report.plots.plot import FORMATS, KINDS, find_kind, format_of, plot
+from convcalc.spec.zoo import matching
 
 
 @click.command("plot")
@@ -48,7 +49,7 @@ def command(
     """Draw a network: its layers' figures, its memory, its receptive fields.
 
     Needs Matplotlib: pip install 'convcalc[plot]'. The same network is the same file, byte by
-    byte. Bubbles compare several networks.
+    byte. Bubbles compare several networks; a pattern as 'resnet*' stands for all it matches.
 
     \b
       convcalc plot resnet50 -o layers.svg
@@ -56,12 +57,13 @@ def command(
       convcalc plot vgg16 --kind receptive_field --set H=112 --set W=112 -o field.png
       convcalc plot alexnet vgg16 resnet50 --kind bubbles -o compared.svg
     """
-    find_kind(kind, len(specs))
+    chosen = [name for spec in specs for name in matching(spec)]
+    find_kind(kind, len(chosen))
     if output is not None:
         format_of(output)
     values = parse_settings(settings, batch)
     reports = []
-    for spec in specs:
+    for spec in chosen:
         report = open_network(spec, values, build=False).summarize(dtype=dtype)
         for note in report.notes:
             click.echo(f"Note: {note}", err=True)

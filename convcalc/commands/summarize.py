@@ -51,7 +51,7 @@ from convcalc.report.report import Report
 )  # fmt: skip
 @click.option(
     "--style", metavar="|".join(STYLES),
-    help="The columns and the rounding of someone's tables; what else is given goes before.",
+    help="The columns and the rounding of someone's tables; options given beside it win.",
 )  # fmt: skip
 @no_bias_option
 @rounding_options

@@ -68,6 +68,11 @@ def find_spec(spec: str | os.PathLike[str]) -> str:
     if found is None:
         hint = did_you_mean(text.lower(), lecture_names()) if "/" in text else ""
         hint = hint or did_you_mean(stem(text).lower(), zoo_names())
+        of_lectures = f"lectures/{text.lower()}"
+        if of_lectures in lecture_names():
+            hint = (
+                f"{hint.removesuffix('?') or 'Did you mean'}{' or' * bool(hint)} '{of_lectures}'?"
+            )
         if _is_path(text):
             raise SpecError(f"there is no file '{shorten(text, 200)}'", hint=hint)
         raise SpecError(
