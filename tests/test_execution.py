@@ -392,9 +392,9 @@ def test_run_writes_several_outputs(tmp_path: Path) -> None:
     assert not (tmp_path / "y.npy").exists()
     assert run("run", str(spec), "-o", str(tmp_path / "y.npz")).exit_code == 0
     due = convcalc.load(spec).run()
-    found = np.load(tmp_path / "y.npz")
-    assert found.files == ["file", "b"]
-    assert all((found[path] == y).all() for path, y in due.items())
+    with np.load(tmp_path / "y.npz") as found:
+        assert found.files == ["file", "b"]
+        assert all((found[path] == y).all() for path, y in due.items())
 
 
 def test_a_profile_is_a_table(spec: str, tmp_path: Path) -> None:
