@@ -639,7 +639,7 @@ def test_wrong_calls(run: Run, tmp_path: Path) -> None:
     assert run("diff", str(file), "lenet5", "--new-set", "N=2").code == 0
     assert run("diff", "-", "-").code == 2
     assert run("diff", "lenet5", "lenet5", "--depth", "1", "--all").code == 2
-    assert "Did you mean 'lenet5'?" in run("diff", "lenet", "lenet5").err
+    assert "Did you mean 'lenet5' or 'lectures/lenet'?" in run("diff", "lenet", "lenet5").err
     result = run("diff", "lenet5", "lenet5", "--old-set", "h=5")
     assert (result.code, result.err[:37]) == (2, "Error: LeNet-5: unknown variable 'h'.")
     result = run("diff", "lenet5", "lenet5", "--set", "H=32", "--symbolic", "H")
