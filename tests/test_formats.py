@@ -754,7 +754,7 @@ def test_a_long_table_is_aligned_after_one_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_fits_a_page_is_a_plain_table(tmp_path: Path) -> None:
-    report = convcalc.load("vgg16").summarize()
+    report = convcalc.load("vgg16_cs231n").summarize()
     text = report.to_latex(style="cs231n")
     assert "longtable}[l]" not in text
     said = compiled(text, tmp_path)
