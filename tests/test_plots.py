@@ -337,6 +337,7 @@ def texts(figure: Any) -> Iterator[Any]:
 
 
 def test_bubbles_of_numbers_beyond_64_bits() -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib is an extra")
     net = convcalc.loads("{input: [1e15], layers: [linear: 1e15]}")
     (found,) = net.summarize().plot("bubbles").figure.axes[0].collections[0].get_offsets()
     assert [*found] == [1e30, 1e30 + 1e15]
