@@ -453,3 +453,10 @@ def test_an_encoding_without_box_characters() -> None:
     )  # fmt: skip
     assert run.returncode == 0
     assert b"138,357,544" in run.stdout
+
+
+@pytest.mark.parametrize("layer", ["conv", "max_pool", "avg_pool"])
+def test_formulas_of_layers_are_in_their_stride(run: Run, layer: str) -> None:
+    done = run("layers", layer)
+    assert "+ 2·padding" in done.out
+    assert ")/stride⌋ + 1, ⌊(W −" in done.out

@@ -84,7 +84,8 @@ def formula(layer: type[Layer]) -> dict[str, str]:
         unknown = field.kind.unknown(field.name)
         if field.required and unknown is None:
             return {}
-        if unknown is not None and field.default is not None:
+        # a pool's stride has no default of its own: it is the kernel
+        if unknown is not None and (field.default is not None or field.name == "stride"):
             values[field.name] = unknown
     net = loads(example_spec(layer))
     shapes = net.graph.nodes[-1].op.inputs

@@ -318,8 +318,8 @@ class Comparison(Page):
         empty = len(every) - len(kept)
         remarks = [f"Increase: how many times {self.base.label}."]
         if empty:
-            what = f"{empty:,} row{'' if empty == 1 else 's'}"
-            remarks.append(f"Without {what} of which every figure is 0.")
+            what = "1 row is" if empty == 1 else f"{empty:,} rows are"
+            remarks.append(f"{what} left out: all figures there are 0.")
         return Table(
             tuple(heads),
             rows,
